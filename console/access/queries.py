@@ -1,0 +1,76 @@
+"""Who is this, and where do they belong?"""
+
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from console.access.models import ApiToken, Membership, User, Workspace
+from console.actors import Actor
+
+
+def workspaces_of(person_id: UUID) -> list[Workspace]:
+    """Return the workspaces a person belongs to, by name."""
+    rows = Workspace.objects.filter(memberships__person_id=person_id)
+    return list(rows.distinct().order_by("name"))
+
+
+def person_in(person: User, slug: str) -> tuple[Workspace, Actor] | None:
+    """Return the workspace and the person as an actor in it, or nothing to strangers.
+
+    Roles are read from the rows each time: a right that was taken away ends at once.
+    """
+    rows = list(
+        Membership.objects.filter(person=person, workspace__slug=slug, person__is_active=True)
+        .select_related("workspace")
+        .only("role", "workspace")
+    )
+    if not rows:
+        return None
+    return rows[0].workspace, person_as_actor(person, rows[0].workspace_id, {r.role for r in rows})
+
+
+def person_as_actor(person: User, workspace_id: UUID, roles: set[str]) -> Actor:
+    """Return a person as the actor of an operation."""
+    return Actor("person", str(person.id), person.name, workspace_id, frozenset(roles))
+
+
+def token_for(secret: str, now: datetime) -> ApiToken | None:
+    """Return the live token with this secret, if its maker may still hold tokens."""
+    rows = ApiToken.objects.select_related("made_by", "workspace").filter(
+        digest=sha256(secret.encode()).hexdigest(),
+        revoked_at=None,
+        expires_at__gt=now,
+        made_by__is_active=True,
+    )
+    token = rows.first()
+    if token is None or not _may_hold_tokens(token):
+        return None
+    return token
+
+
+def _may_hold_tokens(token: ApiToken) -> bool:
+    return Membership.objects.filter(
+        person=token.made_by_id, workspace=token.workspace_id, role__in=["admin", "engineer"]
+    ).exists()
+
+
+def token_as_actor(token: ApiToken) -> Actor:
+    """Return a program as the actor of an operation; its maker stands behind it."""
+    behind = f"person:{token.made_by_id}"
+    return Actor("client", str(token.id), token.name, token.workspace_id, behind=behind)
+
+
+def tokens(workspace_id: UUID) -> QuerySet[ApiToken]:
+    """Return a workspace's tokens with their makers."""
+    return ApiToken.objects.filter(workspace=workspace_id).select_related("made_by")
+
+
+def people_with_role(workspace_id: UUID, roles: list[str]) -> list[tuple[User, frozenset[str]]]:
+    """Return the active people who hold one of the roles, with all roles they hold."""
+    held: dict[User, set[str]] = {}
+    rows = Membership.objects.filter(workspace=workspace_id, person__is_active=True)
+    for row in rows.select_related("person").order_by("person__name"):
+        held.setdefault(row.person, set()).add(row.role)
+    return [(person, frozenset(has)) for person, has in held.items() if has & set(roles)]

@@ -1,0 +1,58 @@
+"""Read the ledger, and check it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from console.ledger.chain import GENESIS, Line, objection_to
+from console.ledger.models import Chain, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What checking a chain found: how many lines hold, and the first that does not."""
+
+    checked: int
+    objection: str | None
+
+
+def entries(workspace_id: UUID) -> QuerySet[Entry]:
+    """Return a workspace's entries."""
+    return Entry.objects.filter(workspace=workspace_id)
+
+
+def about(workspace_id: UUID, subject: str) -> list[Entry]:
+    """Return what was done to one subject, oldest first."""
+    return list(entries(workspace_id).filter(subject=subject).order_by("seq")[:200])
+
+
+def verify(workspace_id: UUID) -> Verdict:
+    """Recompute the whole chain and say where it breaks first."""
+    previous = GENESIS
+    checked = 0
+    for line, digest in _lines(workspace_id):
+        if objection := objection_to(line, digest, previous, checked + 1):
+            return Verdict(checked, objection)
+        previous = digest
+        checked += 1
+    chain = Chain.objects.filter(workspace=workspace_id).first()
+    if chain and (chain.seq, chain.digest) != (checked, previous):
+        return Verdict(checked, f"the chain says {chain.seq} entries, {checked} were found")
+    return Verdict(checked, None)
+
+
+def _lines(workspace_id: UUID) -> Iterator[tuple[Line, str]]:
+    rows = entries(workspace_id).order_by("seq").iterator(chunk_size=2000)
+    for row in rows:
+        line = Line(
+            workspace=str(workspace_id),
+            seq=row.seq,
+            at=row.at,
+            actor=row.actor,
+            verb=row.verb,
+            subject=row.subject,
+            body=row.body,
+        )
+        yield line, row.digest

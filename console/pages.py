@@ -1,0 +1,116 @@
+"""How does a request become a page, a fragment or a refusal?
+
+Views get a request that already knows its workspace and its actor; whoever does not belong
+there gets the same 404 as for an id that does not exist.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, cast
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django_htmx.middleware import HtmxDetails
+
+from console.access import queries
+from console.access.models import User, Workspace
+from console.access.rights import Right, allows
+from console.actors import Actor
+from console.errors import Forbidden, Refused
+
+
+class WorkspaceRequest(HttpRequest):
+    """A request inside a workspace."""
+
+    workspace: Workspace
+    actor: Actor
+    htmx: HtmxDetails
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def workspace_view(right: Right) -> Callable[[View], View]:
+    """Let a view be entered only by members who hold `right`."""
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def enter(request: HttpRequest, workspace: str, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return _to_sign_in(request)
+            found = queries.person_in(cast(User, request.user), workspace)
+            if found is None:
+                raise Http404
+            known = cast(WorkspaceRequest, request)
+            known.workspace, known.actor = found
+            if not allows(known.actor.roles, right):
+                raise Forbidden
+            return view(known, **kwargs)
+
+        return enter
+
+    return decorate
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    if cast(WorkspaceRequest, request).htmx:
+        return HttpResponse(status=204, headers={"HX-Redirect": "/sign-in/"})
+    return redirect_to_login(request.get_full_path())
+
+
+class RefusalMiddleware:
+    """Turn a refusal that a view let through into a page, or a card for HTMX."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        """Keep the next layer."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass the request on."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer refusals; leave everything unforeseen to be loud."""
+        return refusal(request, error) if isinstance(error, Refused) else None
+
+
+def refusal(request: HttpRequest, refused: Refused) -> HttpResponse:
+    """Show what happened, what did not, and what to do next."""
+    context = {"refused": refused, "details": refused.details}
+    if cast(WorkspaceRequest, request).htmx:
+        return render(request, "_error_card.html", context, status=refused.status)
+    template = f"{refused.status}.html" if refused.status in {403, 404} else "409.html"
+    return render(request, template, context, status=refused.status)
+
+
+NAV = [
+    ("Queue", "approvals:queue", "q"),
+    ("Runs", "agents:run_list", "r"),
+    ("Jobs", "agents:job_list", "j"),
+    ("States", "snapshots:state_list", "s"),
+    ("Ledger", "ledger:entries", "l"),
+    ("Tokens", "access:tokens", "t"),
+]
+
+
+def furniture(request: HttpRequest) -> dict[str, Any]:
+    """Return what every page's frame shows: navigation, person, workspaces."""
+
+    person = getattr(request, "user", None)
+    if person is None or not person.is_authenticated:
+        return {}
+    workspace = getattr(request, "workspace", None)
+    frame: dict[str, Any] = {"person": person, "workspace": workspace}
+    frame["workspaces"] = queries.workspaces_of(person.id)
+    if workspace is not None:
+        links = [(label, reverse(name, args=[workspace.slug]), key) for label, name, key in NAV]
+        frame["nav"] = [
+            {"label": label, "url": url, "key": key, "current": request.path.startswith(url)}
+            for label, url, key in links
+        ]
+    return frame

@@ -1,0 +1,86 @@
+"""How do errors of the API look? As problem+json (RFC 9457), each with a stable code."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.parser import Parser
+
+from console.canonical import REQUEST_LIMITS, Json, Unreadable, parse
+from console.errors import Refused
+
+logger = logging.getLogger(__name__)
+
+
+class StrictParser(Parser):
+    """Reads bodies with the strict parser."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        """Return the body's value. Raises: Unreadable."""
+        return parse(request.body)
+
+
+def install(api: NinjaAPI) -> None:
+    """Answer every error of an API as a problem."""
+    api.add_exception_handler(Refused, _refused)
+    api.add_exception_handler(ValidationError, _invalid)
+    api.add_exception_handler(AuthenticationError, _unauthenticated)
+    api.add_exception_handler(HttpError, _http)
+    api.add_exception_handler(Exception, _unforeseen)
+
+
+def problem(status: int, code: str, detail: str, **more: Json) -> HttpResponse:
+    """Return a problem answer."""
+    body: dict[str, Json] = {
+        "type": f"urn:countersign:problem:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **more,
+    }
+    return JsonResponse(body, status=status, content_type="application/problem+json")
+
+
+def _refused(_request: HttpRequest, error: Any) -> HttpResponse:
+    body = error.problem()
+    return JsonResponse(body, status=error.status, content_type="application/problem+json")
+
+
+def _invalid(_request: HttpRequest, error: Any) -> HttpResponse:
+    errors: list[Json] = [
+        {"field": _field(item["loc"]), "message": str(item["msg"])} for item in error.errors
+    ]
+    first = error.errors[0] if error.errors else {"loc": (), "msg": "The request is not valid."}
+    return problem(422, "invalid", f"{_field(first['loc'])}: {first['msg']}", errors=errors)
+
+
+def _field(place: tuple[Any, ...]) -> str:
+    # The first parts say body or query and the parameter's name; neither is the client's word.
+    return ".".join(str(part) for part in place if part not in {"body", "query", "payload"})
+
+
+def _unauthenticated(_request: HttpRequest, _error: Any) -> HttpResponse:
+    sentence = "Send a live token as `Authorization: Bearer …`; tokens are made under Tokens."
+    answer = problem(401, "unauthenticated", sentence)
+    answer["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _http(_request: HttpRequest, error: Any) -> HttpResponse:
+    cause = error.__cause__
+    if isinstance(cause, Unreadable):
+        return problem(cause.http_status, cause.code, cause.sentence)
+    if isinstance(cause, RequestDataTooBig):
+        sentence = f"At most {REQUEST_LIMITS.max_bytes} bytes are read."
+        return problem(413, "body_too_large", sentence)
+    return problem(error.status_code, "bad_request", str(error))
+
+
+def _unforeseen(request: HttpRequest, error: Any) -> HttpResponse:
+    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    sentence = "Something failed that we did not foresee. Your request may be sent again."
+    return problem(500, "unforeseen", sentence)

@@ -1,0 +1,38 @@
+"""What does the database itself promise? SQL for migrations: append-only rows, one tenant each."""
+
+from django.db import migrations
+
+_REFUSE = """
+    CREATE OR REPLACE FUNCTION refuse_to_change() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP
+            USING ERRCODE = 'restrict_violation';
+    END $$
+"""
+
+
+def append_only(table: str) -> migrations.RunSQL:
+    """Refuse UPDATE, DELETE and TRUNCATE on a table, for everyone who is not its owner's hand."""
+    row, whole = f"{table}_rows_stay", f"{table}_stays"
+    make = f"""
+        CREATE TRIGGER {row} BEFORE UPDATE OR DELETE ON {table}
+            FOR EACH ROW EXECUTE FUNCTION refuse_to_change();
+        CREATE TRIGGER {whole} BEFORE TRUNCATE ON {table}
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change();
+        ALTER TABLE {table} ENABLE ALWAYS TRIGGER {row};
+        ALTER TABLE {table} ENABLE ALWAYS TRIGGER {whole};
+    """
+    undo = f"DROP TRIGGER {row} ON {table}; DROP TRIGGER {whole} ON {table};"
+    return migrations.RunSQL([_REFUSE, make], [undo])
+
+
+def same_workspace(child: str, column: str, parent: str) -> migrations.RunSQL:
+    """Let a row refer only to a parent of its own workspace."""
+    name = f"{child}_{column}_same_workspace"
+    key = f"{parent}_workspace_and_id"
+    make = f"""
+        CREATE UNIQUE INDEX IF NOT EXISTS {key} ON {parent} (workspace_id, id);
+        ALTER TABLE {child} ADD CONSTRAINT {name} FOREIGN KEY (workspace_id, {column})
+            REFERENCES {parent} (workspace_id, id) DEFERRABLE INITIALLY DEFERRED;
+    """
+    return migrations.RunSQL([make], [f"ALTER TABLE {child} DROP CONSTRAINT {name};"])
