@@ -1,0 +1,21 @@
+"""What changed between two contents, and what comes out when the changes are carried out?"""
+
+from snapshots.diff.applying import apply
+from snapshots.diff.changes import ABSENT, Absent, BadChange, Change, DoesNotFit, Need, Op, invert
+from snapshots.diff.comparing import diff
+from snapshots.diff.overlap import paths_overlap, touched_paths
+
+__all__ = [
+    "ABSENT",
+    "Absent",
+    "BadChange",
+    "Change",
+    "DoesNotFit",
+    "Need",
+    "Op",
+    "apply",
+    "diff",
+    "invert",
+    "paths_overlap",
+    "touched_paths",
+]

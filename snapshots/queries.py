@@ -1,0 +1,131 @@
+"""What does a State hold, what did it hold, and how did it get there?"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from console.canonical import Json
+from console.errors import NotFound, Refused
+from snapshots import content as contents
+from snapshots.diff import Change, apply, diff
+from snapshots.models import Snapshot, State
+
+
+class Corrupt(Refused):
+    """A stored version does not match its digest, so it is not shown."""
+
+    status = 500
+    code = "snapshot_corrupt"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a State stands now."""
+
+    state_id: UUID
+    workspace_id: UUID
+    key: str
+    number: int
+    digest: str
+    epoch: int
+    list_keys: dict[str, str]
+    changed_at: datetime
+
+
+def as_head(state: State) -> Head:
+    """Return a State's row as a value that other apps may keep."""
+    return Head(
+        state_id=state.id,
+        workspace_id=state.workspace_id,
+        key=state.key,
+        number=state.number,
+        digest=state.digest,
+        epoch=state.epoch,
+        list_keys=state.list_keys,
+        changed_at=state.changed_at,
+    )
+
+
+def states(workspace_id: UUID) -> QuerySet[State]:
+    """Return a workspace's states."""
+    return State.objects.filter(workspace=workspace_id)
+
+
+def head(workspace_id: UUID, state_id: UUID) -> Head:
+    """Return where a State stands. Raises: NotFound (404)."""
+    state = states(workspace_id).filter(id=state_id).first()
+    if state is None:
+        raise NotFound
+    return as_head(state)
+
+
+def find(workspace_id: UUID, key: str) -> Head | None:
+    """Return where the State under this key stands, if there is one."""
+    state = states(workspace_id).filter(key=key).first()
+    return as_head(state) if state else None
+
+
+def heads(workspace_id: UUID, state_ids: set[UUID]) -> dict[UUID, Head]:
+    """Return several States at once, by id."""
+    return {s.id: as_head(s) for s in states(workspace_id).filter(id__in=state_ids)}
+
+
+def snapshots(workspace_id: UUID, state_id: UUID) -> QuerySet[Snapshot]:
+    """Return a State's snapshots without their content."""
+    rows = Snapshot.objects.filter(workspace=workspace_id, state=state_id)
+    return rows.defer("data")
+
+
+def snapshot(workspace_id: UUID, state_id: UUID, number: int) -> Snapshot:
+    """Return one snapshot's row. Raises: NotFound (404)."""
+    row = snapshots(workspace_id, state_id).filter(number=number).first()
+    if row is None:
+        raise NotFound("This State has no such snapshot.")
+    return row
+
+
+def by_cause(state_id: UUID, cause: str, cause_id: str) -> Snapshot | None:
+    """Return the snapshot that this cause has made, if it has."""
+    rows = Snapshot.objects.filter(state=state_id, cause=cause, cause_id=cause_id)
+    return rows.defer("data").first()
+
+
+def content(state_id: UUID, number: int) -> Json:
+    """Return the document as it was at a snapshot; its digest has been checked.
+
+    Raises: NotFound (404), Corrupt (500).
+    """
+    last = Snapshot.objects.filter(state=state_id, number=number).first()
+    if last is None:
+        raise NotFound("This State has no such snapshot.")
+    document = _rebuilt(last)
+    if contents.content_digest(document) != last.digest:
+        raise Corrupt(f"Snapshot {number} of State {state_id} does not match its digest.")
+    return document
+
+
+def _rebuilt(last: Snapshot) -> Json:
+    if last.is_keyframe:
+        return contents.parse(contents.unpack(bytes(last.data)))
+    chain = Snapshot.objects.filter(
+        state=last.state_id, number__gte=last.base_number, number__lt=last.number
+    ).order_by("number")
+    first, *rest = [*chain, last]
+    document = contents.parse(contents.unpack(bytes(first.data)))
+    for row in rest:
+        document = apply(document, stored_changes(row))
+    return document
+
+
+def stored_changes(row: Snapshot) -> list[Change]:
+    """Return the changes that a row stores instead of a whole document."""
+    return [Change.from_json(item) for item in json.loads(contents.unpack(bytes(row.data)))]
+
+
+def compare(workspace_id: UUID, state_id: UUID, old: int, new: int) -> list[Change]:
+    """Return what differs between two snapshots of a State. Raises: NotFound (404)."""
+    keys = head(workspace_id, state_id).list_keys
+    return diff(content(state_id, old), content(state_id, new), keys=keys)
