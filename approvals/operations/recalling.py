@@ -1,0 +1,78 @@
+"""Take back an approval while its execution is still held."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from approvals.effects import Check
+from approvals.models import Decision, Execution, Proposal, Revision
+from approvals.operations.previewing import preview
+from approvals.operations.proposing import write_revision
+from approvals.operations.settling import announce
+from console.access.rights import allows
+from console.actors import Actor
+from console.errors import Conflict, Forbidden, NotFound
+from console.ledger.operations.appending import append
+from snapshots.diff import Change
+from snapshots.operations.committing import lock
+
+
+class TooLate(Conflict):
+    """It is carried out already, or was never held; nothing was recalled."""
+
+    code = "too_late"
+
+
+def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> None:
+    """Reopen an approved proposal before it is carried out, as a new revision.
+
+    The approvals stay with the revision they were given to.
+    Locks: the State, then the proposal. Raises: TooLate (409), Forbidden (403), NotFound (404).
+    """
+    with transaction.atomic(durable=True):
+        rows = Proposal.objects.filter(workspace_id=actor.workspace_id, id=proposal_id)
+        state_id = rows.values_list("state_id", flat=True).first()
+        if state_id is None:
+            raise NotFound
+        head = lock(actor.workspace_id, state_id)
+        proposal = (
+            rows.select_for_update(no_key=True, of=("self",)).select_related("action_type").get()
+        )
+        execution = Execution.objects.select_for_update(no_key=True).filter(
+            proposal=proposal, status="held"
+        )
+        held = execution.first()
+        _refuse_unless_allowed(actor, proposal)
+        if held is None or proposal.status != "approved":
+            raise TooLate
+        held.status, held.problem = "recalled", reason[:500]
+        held.save(update_fields=["status", "problem"])
+        current = Revision.objects.get(proposal=proposal, number=proposal.revision)
+        stated = [Change.from_json(item) for item in current.stated or []]
+        shown = preview(proposal.action_type, current.params, stated, head)
+        proposal.status, proposal.settled_at, proposal.settled_by = "pending", None, ""
+        proposal.settled_reason, proposal.revision = "", current.number + 1
+        proposal.base_number = head.number
+        proposal.save()
+        write_revision(
+            proposal,
+            proposal.revision,
+            shown,
+            [Check(**check) for check in current.checks],
+            params=current.params,
+            stated=stated,
+            rationale=current.rationale,
+            why=f"Recalled by {actor.name}.",
+            now=now,
+        )
+        append(actor, "execution.recalled", f"proposal:{proposal.id}", {"reason": reason})
+        announce(proposal.id, proposal.workspace_id)
+
+
+def _refuse_unless_allowed(actor: Actor, proposal: Proposal) -> None:
+    mine = Decision.objects.filter(
+        proposal=proposal, revision=proposal.revision, person_id=actor.id, choice="approve"
+    )
+    if actor.kind != "person" or not (allows(actor.roles, "administer") or mine.exists()):
+        raise Forbidden("Only whoever approved it, or an admin, may recall an approval.")

@@ -1,0 +1,42 @@
+"""Take back what was proposed and not yet decided."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from approvals import lifecycle
+from approvals.models import Proposal
+from approvals.operations.settling import settle
+from console.access.rights import allows
+from console.actors import Actor
+from console.errors import Forbidden, NotFound
+
+
+def withdraw(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> str:
+    """Withdraw one open proposal and return its status; a settled one stays as it is.
+
+    Locks: the proposal. Raises: NotFound (404), Forbidden (403).
+    """
+    with transaction.atomic():
+        rows = Proposal.objects.select_for_update(no_key=True, of=("self",))
+        proposal = rows.filter(workspace_id=actor.workspace_id, id=proposal_id).first()
+        if proposal is None:
+            raise NotFound
+        if actor.ref not in proposal.lineage and not allows(actor.roles, "administer"):
+            raise Forbidden("Only whoever proposed it, or an admin, may withdraw a proposal.")
+        if lifecycle.is_open(proposal.status):
+            settle(proposal, "withdrawn", actor=actor, reason=reason, now=now)
+    return proposal.status
+
+
+def withdraw_from(*, actor: Actor, origin: str, reason: str, now: datetime) -> int:
+    """Withdraw everything an origin left open; a run that ends tidies up after itself."""
+    with transaction.atomic():
+        rows = Proposal.objects.select_for_update(no_key=True, of=("self",)).filter(
+            workspace_id=actor.workspace_id, origin=origin, status=lifecycle.OPEN
+        )
+        found = list(rows.order_by("id"))
+        for proposal in found:
+            settle(proposal, "withdrawn", actor=actor, reason=reason, now=now)
+    return len(found)

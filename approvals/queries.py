@@ -1,0 +1,270 @@
+"""What waits, what does it say, and what became of it?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from approvals import lifecycle
+from approvals.fields import Field
+from approvals.models import (
+    ActionType,
+    Decision,
+    Evidence,
+    Execution,
+    Policy,
+    Proposal,
+    Revision,
+)
+from approvals.policy import Choice, Rule, Terms
+from console.canonical import Json
+from console.errors import NotFound
+from snapshots.diff import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a proposer learns: where the proposal stands, who settled it, and why."""
+
+    proposal_id: UUID
+    status: str
+    is_final: bool
+    by: str
+    reason: str
+    snapshot_number: int | None
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the answer as a run's journal keeps it."""
+        return {
+            "proposal_id": str(self.proposal_id),
+            "status": self.status,
+            "by": self.by,
+            "reason": self.reason,
+            "snapshot_number": self.snapshot_number,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Everything a reviewer's page shows about one proposal."""
+
+    proposal: Proposal
+    revision: Revision
+    terms: Terms
+    evidence: list[Evidence]
+    decisions: list[Decision]
+    execution: Execution | None
+
+    @property
+    def changes(self) -> list[Change]:
+        """Return the effect as changes."""
+        return [Change.from_json(item) for item in self.revision.changes]
+
+    @property
+    def fields(self) -> list[Field]:
+        """Return how the action type describes its fields."""
+        return fields_of(self.proposal.action_type)
+
+
+def rules(workspace_id: UUID) -> list[Rule]:
+    """Return a workspace's policies in the order they are tried."""
+    rows = Policy.objects.filter(workspace=workspace_id).order_by("position")
+    return [_rule(row) for row in rows]
+
+
+def _rule(row: Policy) -> Rule:
+    terms = Terms(
+        policy=row.name,
+        version=row.version,
+        level=row.level,
+        approvals=row.approvals,
+        denials=row.denials,
+        roles=tuple(row.roles),
+        expires_seconds=row.expires_seconds,
+        hold_seconds=row.hold_seconds,
+    )
+    return Rule(action_types=tuple(row.action_types), terms=terms)
+
+
+def fields_of(action_type: ActionType) -> list[Field]:
+    """Return how an action type describes its fields."""
+    return [Field.from_json(item) for item in action_type.fields]
+
+
+def choices(proposal_id: UUID, revision: int) -> list[Choice]:
+    """Return the choices made on one revision, in order."""
+    rows = Decision.objects.filter(proposal=proposal_id, revision=revision)
+    return list(rows.order_by("decided_at").values_list("choice", flat=True))
+
+
+def proposals(workspace_id: UUID) -> QuerySet[Proposal]:
+    """Return a workspace's proposals with what a list shows of them."""
+    return Proposal.objects.filter(workspace=workspace_id).select_related("action_type", "state")
+
+
+def open_proposals(workspace_id: UUID) -> QuerySet[Proposal]:
+    """Return what waits, with the number of approvals its current revision has."""
+    approves = Decision.objects.filter(
+        proposal=OuterRef("pk"), revision=OuterRef("revision"), choice="approve"
+    )
+    # A subquery per shown row: a join would count before the page is cut.
+    counted = approves.order_by().values("proposal").annotate(n=Count("*")).values("n")
+    rows = proposals(workspace_id).filter(status=lifecycle.OPEN)
+    return rows.annotate(approvals=Coalesce(Subquery(counted), 0))
+
+
+def count_open(workspace_id: UUID, *, at_most: int = 1000) -> int:
+    """Return how many proposals wait, counted up to a limit so that the page stays quick."""
+    rows = Proposal.objects.filter(workspace=workspace_id, status=lifecycle.OPEN)
+    return rows.order_by()[:at_most].count()
+
+
+def recently_settled(workspace_id: UUID, *, size: int = 10) -> list[Proposal]:
+    """Return what was settled last, newest first."""
+    rows = proposals(workspace_id).exclude(status=lifecycle.OPEN)
+    return list(rows.order_by("-settled_at", "-id")[:size])
+
+
+def detail(workspace_id: UUID, proposal_id: UUID) -> Detail:
+    """Return one proposal with its current revision and all around it. Raises: NotFound (404)."""
+    proposal = proposals(workspace_id).filter(id=proposal_id).first()
+    if proposal is None:
+        raise NotFound
+    decisions = Decision.objects.filter(proposal=proposal).select_related("person")
+    return Detail(
+        proposal=proposal,
+        revision=Revision.objects.defer("sealed").get(proposal=proposal, number=proposal.revision),
+        terms=Terms.from_json(proposal.terms),
+        evidence=list(proposal.evidence.order_by("number")),
+        decisions=list(decisions.order_by("decided_at")),
+        execution=proposal.executions.order_by("-revision").first(),
+    )
+
+
+def revisions(workspace_id: UUID, proposal_id: UUID) -> list[Revision]:
+    """Return every wording a proposal has had, oldest first."""
+    rows = Revision.objects.filter(workspace=workspace_id, proposal=proposal_id)
+    return list(rows.defer("sealed").order_by("number"))
+
+
+def answer(workspace_id: UUID, proposal_id: UUID) -> Answer:
+    """Return what a proposer may know now. Raises: NotFound (404).
+
+    An approval is final once it was carried out; while it is held it may still be recalled.
+    """
+    row = Proposal.objects.filter(workspace=workspace_id, id=proposal_id).first()
+    if row is None:
+        raise NotFound
+    execution = row.executions.filter(revision=row.revision).first()
+    held = execution is not None and execution.status == "held"
+    return Answer(
+        proposal_id=row.id,
+        status=row.status,
+        is_final=not lifecycle.is_open(row.status) and not held,
+        by=row.settled_by,
+        reason=row.settled_reason,
+        snapshot_number=execution.snapshot_number if execution else None,
+    )
+
+
+def final_among(proposal_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the proposals whose answer will not change any more."""
+    settled = Proposal.objects.filter(id__in=proposal_ids).exclude(status=lifecycle.OPEN)
+    held = Execution.objects.filter(proposal__in=proposal_ids, status="held")
+    return set(settled.values_list("id", flat=True)) - set(held.values_list("proposal", flat=True))
+
+
+def of_origin(workspace_id: UUID, origin: str) -> list[Proposal]:
+    """Return what one run or client has proposed, oldest first."""
+    rows = proposals(workspace_id).filter(origin=origin)
+    return list(rows.order_by("created_at", "id")[:500])
+
+
+def outdated_states(*, at_most: int = 50) -> list[tuple[UUID, UUID]]:
+    """Return (workspace, State) where open proposals stand on an older snapshot."""
+    rows = Proposal.objects.filter(status=lifecycle.OPEN).exclude(base_number=F("state__number"))
+    found = rows.order_by().values_list("workspace_id", "state_id").distinct()
+    return list(found[:at_most])
+
+
+def held_is_due(now: datetime) -> bool:
+    """Say whether the sender has something to carry out."""
+    return Execution.objects.filter(status="held", due_at__lte=now).exists()
+
+
+def action_types(workspace_id: UUID) -> QuerySet[ActionType]:
+    """Return a workspace's action types."""
+    return ActionType.objects.filter(workspace=workspace_id)
+
+
+def workspace_of_open(state_id: UUID) -> UUID | None:
+    """Return the workspace of a State on which proposals are open, or nothing."""
+    rows = Proposal.objects.filter(state=state_id, status=lifecycle.OPEN)
+    return rows.values_list("workspace_id", flat=True).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One open proposal of a list: its current wording, and what was decided on that."""
+
+    proposal: Proposal
+    revision: Revision
+    decisions: list[Decision]
+
+    @property
+    def changes(self) -> list[Change]:
+        """Return the effect as changes."""
+        return [Change.from_json(item) for item in self.revision.changes]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One settled proposal of a list, and how it was carried out if it was."""
+
+    proposal: Proposal
+    execution: Execution | None
+
+
+def settled_proposals(workspace_id: UUID) -> QuerySet[Proposal]:
+    """Return what no longer waits."""
+    return proposals(workspace_id).exclude(status=lifecycle.OPEN)
+
+
+def with_wording(found: Sequence[Proposal]) -> list[Waiting]:
+    """Return proposals with their current revisions and the decisions on these."""
+    current = Revision.objects.filter(proposal__in=found, number=F("proposal__revision"))
+    wordings = {row.proposal_id: row for row in current.defer("sealed", "params", "rationale")}
+    decisions: dict[UUID, list[Decision]] = {}
+    said = Decision.objects.filter(proposal__in=found, revision=F("proposal__revision"))
+    for row in said.select_related("person").order_by("decided_at"):
+        decisions.setdefault(row.proposal_id, []).append(row)
+    return [Waiting(row, wordings[row.id], decisions.get(row.id, [])) for row in found]
+
+
+def with_execution(found: Sequence[Proposal]) -> list[Settled]:
+    """Return settled proposals with their last executions."""
+    rows = Execution.objects.filter(proposal__in=found).order_by("revision")
+    executions = {row.proposal_id: row for row in rows}
+    return [Settled(row, executions.get(row.id)) for row in found]
+
+
+def first_waiting(workspace_id: UUID, *, size: int) -> list[Waiting]:
+    """Return the head of the queue: highest risk first, then the nearest deadline."""
+    rows = proposals(workspace_id).filter(status=lifecycle.OPEN)
+    return with_wording(list(rows.order_by("rank", "id")[:size]))
+
+
+def sealed(workspace_id: UUID, proposal_id: UUID, number: int | None) -> Revision:
+    """Return a wording with its sealed bytes; the current one without a number.
+
+    Raises: NotFound (404).
+    """
+    rows = Revision.objects.filter(workspace=workspace_id, proposal=proposal_id)
+    rows = rows.filter(number=F("proposal__revision") if number is None else number)
+    row = rows.first()
+    if row is None:
+        raise NotFound("This proposal has no such revision.")
+    return row

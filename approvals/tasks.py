@@ -1,0 +1,28 @@
+"""What the broker may ring for: each task looks at the rows and does what they say."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from celery import shared_task
+
+from approvals import queries
+from approvals.operations.executing import carry_out_due
+from approvals.operations.rebasing import rebase_all
+from console.actors import system
+
+
+@shared_task(name="approvals.carry_out")
+def carry_out(key: str = "") -> int:
+    """Carry out what was held until now; runs in the sender."""
+    return carry_out_due(now=datetime.now(UTC))
+
+
+@shared_task(name="approvals.rebase")
+def rebase(key: str) -> int:
+    """Bring the open proposals of the State named by `key` up to its newest snapshot."""
+    state_id = UUID(key)
+    workspace_id = queries.workspace_of_open(state_id)
+    if workspace_id is None:
+        return 0
+    actor = system("rebase", workspace_id)
+    return rebase_all(actor=actor, state_id=state_id, now=datetime.now(UTC))
