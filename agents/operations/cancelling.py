@@ -1,0 +1,31 @@
+"""Stop a job because somebody asked for it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from agents import queries
+from agents.operations.ending import end
+from console.access.rights import allows
+from console.actors import Actor
+from console.errors import Forbidden
+
+
+def cancel(*, actor: Actor, job_id: UUID, now: datetime) -> str:
+    """Terminate a job's current run and return its status; an ended one stays as it is.
+
+    A worker in the middle of a step is fenced off at its next statement.
+    Raises: NotFound (404), Forbidden (403).
+    """
+    job = queries.job(actor.workspace_id, job_id)
+    if actor.ref not in job.lineage and not allows(actor.roles, "cancel"):
+        raise Forbidden("Only whoever submitted a job, an engineer or an admin may cancel it.")
+    run = queries.current_run(job)
+    end(
+        run,
+        "terminated",
+        actor=actor,
+        now=now,
+        problem_code="cancelled",
+        problem=f"Cancelled by {actor.name}.",
+    )
+    return queries.run(actor.workspace_id, run.id).status

@@ -1,0 +1,50 @@
+"""End a run and say why; what it left open is withdrawn."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from agents import lifecycle
+from agents.models import Run
+from approvals.operations.withdrawing import withdraw_from
+from console.actors import Actor
+from console.canonical import Json
+from console.ledger.operations.appending import append
+from console.live import ring
+
+
+def end(  # noqa: PLR0913  (what an ending is)
+    run: Run,
+    status: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    fence: int | None = None,
+    result: Json = None,
+    problem_code: str = "",
+    problem: str = "",
+) -> bool:
+    """Close a run that is still open, and say whether this call did it.
+
+    With a fence only its holder can end the run. Locks: the run's row.
+    """
+    with transaction.atomic():
+        rows = Run.objects.select_for_update(no_key=True).filter(id=run.id)
+        rows = rows.exclude(status__in=lifecycle.FINISHED)
+        if fence is not None:
+            rows = rows.filter(fence=fence, status="running")
+        locked = rows.first()
+        if locked is None:
+            return False
+        locked.status, locked.finished_at = status, now
+        locked.waiting_for = locked.lease_until = None
+        locked.result, locked.problem_code, locked.problem = result, problem_code, problem[:1000]
+        locked.save()
+        withdraw_from(
+            actor=actor, origin=f"run:{run.id}", reason=f"The run ended: {status}.", now=now
+        )
+        body: dict[str, Json] = {"status": status, "code": problem_code, "steps": locked.next_step}
+        append(actor, f"run.{status}", f"run:{run.id}", body)
+        ring("run", run.id)
+        ring("runs", run.workspace_id)
+    return True

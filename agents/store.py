@@ -1,0 +1,180 @@
+"""The hot path of the engine, one statement each.
+
+A fenced step is recorded, and the lease prolonged, by one prepared statement: measured twenty
+times the steps per second of the same thing through an ORM transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from django.conf import settings
+from django.db import connection
+
+from agents.journal import Entry
+from console.canonical import Json
+
+_LEASE = "make_interval(secs => %(lease)s)"
+
+_CLAIM = f"""
+    UPDATE agents_run SET status = 'running', fence = fence + 1, attempts = attempts + 1,
+        lease_until = clock_timestamp() + {_LEASE}, started_at = coalesce(started_at, now())
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM agents_run WHERE {{ready}} LIMIT %(most)s FOR UPDATE SKIP LOCKED))
+    RETURNING id, workspace_id, job_id, fence, next_step, attempts
+"""  # noqa: S608  (constants of this file)
+_CLAIM_QUEUED = _CLAIM.format(ready="status = 'queued' ORDER BY queued_at, id")
+_CLAIM_LOST = _CLAIM.format(ready="status = 'running' AND lease_until < clock_timestamp()")
+
+_RECORD = f"""
+    WITH held AS (
+        UPDATE agents_run SET next_step = %(index)s + 1, attempts = 0,
+            lease_until = clock_timestamp() + {_LEASE}
+        WHERE id = %(run)s AND fence = %(fence)s AND status = 'running' AND next_step = %(index)s
+        RETURNING id)
+    INSERT INTO agents_step (run_id, index, kind, name, agent, input, input_digest, output,
+        error, proposal_id, fence, started_at, ended_at)
+    SELECT id, %(index)s, %(kind)s, %(name)s, %(agent)s, %(input)s::jsonb, %(input_digest)s,
+        %(output)s::jsonb, %(error)s, %(proposal)s, %(fence)s, %(started_at)s, clock_timestamp()
+    FROM held
+"""  # noqa: S608
+_SUSPEND = """
+    UPDATE agents_run SET status = 'waiting', waiting_for = %(proposal)s, lease_until = NULL
+    WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
+"""
+_RELEASE = """
+    UPDATE agents_run SET status = 'queued', attempts = attempts - 1, lease_until = NULL
+    WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
+"""
+_WAKE = """
+    UPDATE agents_run SET status = 'queued', waiting_for = NULL, queued_at = clock_timestamp()
+    WHERE id = ANY(%(runs)s) AND status = 'waiting' AND waiting_for = ANY(%(proposals)s)
+"""
+_HEARTBEAT = f"""
+    UPDATE agents_run SET lease_until = clock_timestamp() + {_LEASE}
+    FROM unnest(%(runs)s::uuid[], %(fences)s::bigint[]) AS held(run, fence)
+    WHERE id = held.run AND agents_run.fence = held.fence AND status = 'running'
+"""  # noqa: S608
+_JOURNAL = """
+    SELECT index, kind, name, agent, input, input_digest, output, error, proposal_id,
+        started_at, ended_at
+    FROM agents_step WHERE run_id = %(run)s ORDER BY index
+"""
+
+
+class Fenced(Exception):
+    """Somebody else holds this run now, or it was ended: stop and touch nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run in this worker's hands, as long as nobody has a higher fence."""
+
+    run_id: UUID
+    workspace_id: UUID
+    job_id: UUID
+    fence: int
+    next_step: int
+    attempts: int
+
+
+def claim(at_most: int) -> list[Claim]:
+    """Take runs that are ready, or else runs whose worker went silent."""
+    values = {"most": at_most, "lease": _lease_seconds()}
+    rows = _execute(_CLAIM_QUEUED, values).fetchall()
+    rows = rows or _execute(_CLAIM_LOST, values).fetchall()
+    return [Claim(*row) for row in rows]
+
+
+def record(claimed: Claim, entry: Entry) -> None:
+    """Write a step if the run is still ours. Raises: Fenced."""
+    _fenced(
+        _RECORD,
+        {
+            "run": claimed.run_id,
+            "fence": claimed.fence,
+            "lease": _lease_seconds(),
+            "index": entry.index,
+            "kind": entry.kind,
+            "name": entry.name,
+            "agent": entry.agent,
+            "input": _jsonb(entry.input),
+            "input_digest": entry.input_digest,
+            "output": _jsonb(entry.output),
+            "error": entry.error,
+            "proposal": entry.proposal_id,
+            "started_at": entry.started_at,
+        },
+    )
+
+
+def suspend(claimed: Claim, proposal_id: UUID) -> None:
+    """Let the run wait for a proposal without holding a worker. Raises: Fenced."""
+    _fenced(_SUSPEND, {**_mine(claimed), "proposal": proposal_id})
+
+
+def release(claimed: Claim) -> bool:
+    """Put a run back that was claimed and not begun; say whether it was still ours."""
+    return _execute(_RELEASE, _mine(claimed)).rowcount == 1
+
+
+def wake(runs: Sequence[UUID], proposals: Sequence[UUID]) -> int:
+    """Queue those of the runs that wait for one of these proposals; return how many."""
+    return _execute(_WAKE, {"runs": list(runs), "proposals": list(proposals)}).rowcount
+
+
+def prolong(claims: Sequence[Claim]) -> None:
+    """Keep the leases of runs whose step takes long."""
+    runs, fences = [c.run_id for c in claims], [c.fence for c in claims]
+    _execute(_HEARTBEAT, {"runs": runs, "fences": fences, "lease": _lease_seconds()})
+
+
+def journal(run_id: UUID) -> list[Entry]:
+    """Return everything a run has done, in order."""
+    return [_entry(row) for row in _execute(_JOURNAL, {"run": run_id}).fetchall()]
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    index, kind, name, agent, asked, input_digest, output, *rest = row
+    # Django has told its connections to leave jsonb as text.
+    return Entry(index, kind, name, agent, _value(asked), input_digest, _value(output), *rest)
+
+
+def _value(text: str | None) -> Json:
+    value: Json = orjson.loads(text) if text is not None else None
+    return value
+
+
+def _mine(claimed: Claim) -> dict[str, Any]:
+    return {"run": claimed.run_id, "fence": claimed.fence}
+
+
+def _fenced(sql: str, values: dict[str, Any]) -> None:
+    if _execute(sql, values).rowcount != 1:
+        raise Fenced
+
+
+def _execute(sql: str, values: dict[str, Any]) -> psycopg.Cursor[Any]:
+    connection.ensure_connection()
+    # Django's cursor binds on the client; this one lets the server prepare the statement once.
+    cursor = psycopg.Cursor(connection.connection)
+    return cursor.execute(sql, values, prepare=True)
+
+
+def _jsonb(value: Json) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _lease_seconds() -> float:
+    return settings.RUN_LEASE.total_seconds()
+
+
+def database_clock() -> datetime:
+    """Return the database's time, which is the only clock that all processes share."""
+    row = _execute("SELECT clock_timestamp()", {}).fetchone()
+    at: datetime = row[0] if row else datetime.now().astimezone()
+    return at

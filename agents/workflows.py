@@ -1,0 +1,133 @@
+"""What is a workflow? A function that a context guides, and that can be started again anywhere.
+
+The function is replayed from the run's journal after every wait and every crash, so it must ask
+the context for everything that could differ the next time: tools, models, time, the State.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from console.canonical import Json
+from snapshots.diff import Change
+
+
+class ToolFailed(Exception):
+    """A tool answered with an error; the workflow may go on without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a model is asked: who asks, with which instructions, about what."""
+
+    instructions: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model answered, and what it used to do so."""
+
+    text: str
+    data: Json = None
+    tokens: int = 0
+
+
+class Provider(Protocol):
+    """Where model answers come from: a script, a recording, a server."""
+
+    name: str
+
+    def complete(self, message: Message) -> Reply:
+        """Return the answer to one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """Evidence for a proposal: its name, where it stands, what it says, and for which paths."""
+
+    label: str
+    source: str
+    content: str
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a proposal, as the workflow learns it.
+
+    `status` is approved, rejected, expired, stale, withdrawn, invalidated, or `refused` when the
+    proposal could not be made at all; `reason` is the person's or the rule's sentence.
+    """
+
+    status: str
+    reason: str = ""
+    by: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Say whether the action was carried out."""
+        return self.status == "approved"
+
+
+class Context(Protocol):
+    """What a workflow may ask for. Every answer is journaled and given again on replay."""
+
+    job_input: dict[str, Any]
+
+    def read(self, *, agent: str) -> Any:
+        """Return the State's document as it is now."""
+
+    def tool(
+        self, *, agent: str, name: str, args: dict[str, Any], function: Callable[[], Json]
+    ) -> Json:
+        """Call a reading tool. Raises: ToolFailed."""
+
+    def model(self, *, agent: str, message: Message, provider: Provider) -> Reply:
+        """Ask a model."""
+
+    def handoff(self, *, from_agent: str, to_agent: str, content: str) -> None:
+        """Pass the work from one agent to another."""
+
+    def observe(self, *, name: str, args: dict[str, Any], changes: Sequence[Change]) -> None:
+        """Take in a change of the State that happened outside."""
+
+    def propose(
+        self,
+        *,
+        agent: str,
+        action_type: str,
+        params: dict[str, Any],
+        stated: Sequence[Change] = (),
+        evidence: Sequence[Exhibit] = (),
+        rationale: str = "",
+    ) -> Outcome:
+        """Put an action before people and return what became of it, however long that takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A named program that connects agents; `input_schema` is JSON Schema of the job's input."""
+
+    name: str
+    label: str
+    function: Callable[[Context], Json]
+    input_schema: dict[str, Any] = field(default_factory=lambda: {"type": "object"})
+
+
+_workflows: dict[str, Workflow] = {}
+
+
+def register_workflow(workflow: Workflow) -> None:
+    """Make a workflow known by its name; a pack does this when it is loaded."""
+    _workflows[workflow.name] = workflow
+
+
+def find(name: str) -> Workflow | None:
+    """Return the workflow with this name, if a pack carries it."""
+    return _workflows.get(name)
+
+
+def names() -> list[str]:
+    """Return the names of all workflows, sorted."""
+    return sorted(_workflows)
