@@ -1,0 +1,1 @@
+"""How does the whole console run on one machine with one command?"""

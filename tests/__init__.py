@@ -1,0 +1,1 @@
+"""What does the console promise, and does it keep it?"""

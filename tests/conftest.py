@@ -1,0 +1,59 @@
+"""What every test may ask for."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.backends.postgresql.operations import DatabaseOperations
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Return the path of a Chromium; skip without one, or fail where REQUIRE_BROWSER is 1."""
+    named = os.environ.get("CHROMIUM_PATH")
+    found = named or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if not found and ON_MACOS.exists():
+        found = str(ON_MACOS)
+    if found:
+        return found
+    missing = (
+        "No Chromium was found. Install one (Debian: apt install chromium) or set CHROMIUM_PATH."
+    )
+    if os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def emptying_is_allowed_between_tests() -> None:
+    """Let the test database be emptied, although its tables refuse that everywhere else."""
+    plain = DatabaseOperations.sql_flush
+
+    def flush(self: DatabaseOperations, style: Any, tables: Any, **options: Any) -> list[str]:
+        statements = plain(self, style, tables, **options)
+        if not statements:
+            return []
+        off = [f'ALTER TABLE "{table}" DISABLE TRIGGER USER' for table in tables]
+        on = [
+            f'ALTER TABLE "{table}" ENABLE ALWAYS TRIGGER {name}'
+            for table in tables
+            for name in _refusals(table)
+        ]
+        return [*off, *statements, *on]
+
+    DatabaseOperations.sql_flush = flush  # type: ignore[assignment, method-assign]
+
+
+def _refusals(table: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal",
+            [table],
+        )
+        return [name for (name,) in cursor.fetchall()]
