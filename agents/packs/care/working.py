@@ -1,0 +1,126 @@
+"""How do the agents of the ward work through an errand?
+
+A coordinator hands the errand to a pharmacist agent, which reads chart, results and formulary and
+says what to do; a critic comments; people decide. The models are scripted: the same job tells
+the same story.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from agents.packs.care.evidence import exhibit
+from agents.packs.care.record import entry, note
+from agents.providers import Scripted
+from agents.workflows import Context, Message, Outcome, Reply, ToolFailed
+from approvals.effects import CannotDo
+from console.canonical import Json
+
+SCRIPT: dict[str, dict[str, Any]] = json.loads(
+    Path(__file__).with_name("script.json").read_text(encoding="utf-8")
+)
+INPUT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "only": {
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": {"enum": list(SCRIPT)},
+        }
+    },
+}
+LOOKS_AGAIN = 2
+COORDINATOR, PHARMACIST, CRITIC = "coordinator", "pharmacist", "critic"
+PHARMACIST_INSTRUCTIONS = (
+    "You prepare changes of medication orders. Read notes, chart, results and formulary, choose "
+    "one action and its parameters, and say why in a few sentences. You cannot write."
+)
+CRITIC_INSTRUCTIONS = (
+    "You comment on a colleague's draft. Say what agrees, what does not, and what is still open."
+)
+_TOOLS = {
+    "message": ("read_notes", "messages"),
+    "patient": ("look_up_chart", "patients"),
+    "result": ("look_up_result", "results"),
+    "drug": ("look_up_formulary", "formulary"),
+}
+
+
+def work(context: Context) -> Json:
+    """Work through the errands one by one; return what became of each."""
+    outcomes: dict[str, Json] = {}
+    for name in context.job_input.get("only", list(SCRIPT)):
+        outcome = _settle(context, name)
+        outcomes[name] = {"status": outcome.status, "reason": outcome.reason}
+    return {"outcomes": outcomes}
+
+
+def _settle(context: Context, name: str) -> Outcome:
+    """Carry an errand out; look again where the record moved before the action was carried out."""
+    outcome = _carry(context, name, SCRIPT[name])
+    for _ in range(LOOKS_AGAIN):
+        if outcome.status != "stale":
+            break
+        outcome = _carry(context, name, SCRIPT[name])
+    return outcome
+
+
+def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
+    context.handoff(from_agent=COORDINATOR, to_agent=PHARMACIST, content=errand["errand"])
+    document = context.read(agent=PHARMACIST)
+    try:
+        papers = [
+            (kind, key, _look_up(context, document, kind, key)) for kind, key in errand["look_up"]
+        ]
+    except ToolFailed as failed:
+        return Outcome("skipped", str(failed))
+    read: Json = {f"{kind}:{key}": paper for kind, key, paper in papers}
+    draft = _ask(context, PHARMACIST, PHARMACIST_INSTRUCTIONS, {"task": name, "papers": read})
+    action: Any = draft.data
+    context.handoff(from_agent=PHARMACIST, to_agent=CRITIC, content=draft.text)
+    comment = _ask(context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": action})
+    return context.propose(
+        agent=PHARMACIST,
+        action_type=action["action_type"],
+        params=action["params"],
+        evidence=[exhibit(document, action, kind, key, paper) for kind, key, paper in papers],
+        rationale=f"{draft.text}\n\nThe critic's note: {comment.text}",
+    )
+
+
+def _look_up(context: Context, document: Any, kind: str, key: str) -> dict[str, Any]:
+    found: Any = context.tool(
+        agent=PHARMACIST,
+        name=_TOOLS[kind][0],
+        args={kind: key},
+        function=partial(_find, document, kind, key),
+    )
+    return dict(found)
+
+
+def _find(document: Any, kind: str, key: str) -> Json:
+    try:
+        found = note(document, key) if kind == "message" else entry(document, _TOOLS[kind][1], key)
+    except CannotDo as error:
+        raise ToolFailed(str(error)) from error
+    return dict(found)
+
+
+def _ask(context: Context, agent: str, instructions: str, about: dict[str, Json]) -> Reply:
+    content = json.dumps(about, ensure_ascii=False, sort_keys=True)
+    message = Message(instructions=instructions, content=content)
+    provider = Scripted(_pharmacist if agent == PHARMACIST else _critic, name=f"scripted-{agent}")
+    return context.model(agent=agent, message=message, provider=provider)
+
+
+def _pharmacist(message: Message) -> Reply:
+    errand = SCRIPT[json.loads(message.content)["task"]]
+    action: Json = {"action_type": errand["action_type"], "params": errand["params"]}
+    return Reply(text=errand["rationale"], data=action)
+
+
+def _critic(message: Message) -> Reply:
+    return Reply(text=SCRIPT[json.loads(message.content)["task"]]["critic"])

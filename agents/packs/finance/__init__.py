@@ -1,0 +1,54 @@
+"""Accounts payable: invoices, payments, vendors' records and ledger postings.
+
+A demo world of an invented company. One of its requests is not what it seems; no check says so.
+"""
+
+from pathlib import Path
+
+from agents.packs.finance import working
+from agents.packs.finance.declaring import ACTION_TYPES, EFFECTS, POLICIES
+from agents.workflows import Workflow, register_workflow
+from approvals import effects
+from console.canonical import Json, parse
+
+__all__ = [
+    "ACTION_TYPES",
+    "DEMO_JOBS",
+    "LIST_KEYS",
+    "NAME",
+    "POLICIES",
+    "SLUG",
+    "STATE_KEY",
+    "WORKFLOW",
+    "document",
+    "register",
+]
+
+SLUG, NAME = "brackwater-finance", "Brackwater Instruments: Finance"
+STATE_KEY = "ledger/accounts-payable"
+WORKFLOW = "accounts_payable"
+LIST_KEYS = {
+    "/mailbox": "id",
+    "/purchase_orders/*/lines": "line",
+    "/goods_receipts/*/lines": "line",
+}
+DEMO_JOBS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Nordlicht Optik: new account, then payment", ("bank-nordlicht", "pay-nordlicht")),
+    ("Halden Paper: October statement", ("pay-halden",)),
+    ("Wendt: invoice above its order", ("pay-wendt",)),
+    ("Ostfjord Sensorikk: change of bank", ("bank-ostfjord",)),
+    ("Month end: postings and terms", ("post-lumen", "terms-kestrel")),
+    ("Roche-Vigne: invoice sent twice?", ("hold-duplicate",)),
+)
+
+
+def register() -> None:
+    """Make the effects and the workflow known."""
+    for name, effect in EFFECTS.items():
+        effects.register(name, effect)
+    register_workflow(Workflow(WORKFLOW, "Accounts payable", working.work, working.INPUT_SCHEMA))
+
+
+def document() -> Json:
+    """Return the record as it stands before anybody worked on it."""
+    return parse(Path(__file__).with_name("world.json").read_bytes())

@@ -1,0 +1,198 @@
+"""What may be proposed in accounts payable, how is it shown, and who must agree?"""
+
+from typing import Any
+
+from agents.packs.finance import keeping, paying, posting
+from approvals.effects import Effect
+from approvals.fields import Field
+from approvals.operations.registering import ActionTypeSpec
+from approvals.policy import Terms
+
+
+def _written(pattern: str) -> dict[str, Any]:
+    """Describe text that is nothing but the pattern; a bare `$` would let a line break pass."""
+    return {"type": "string", "pattern": f"^(?:{pattern})$(?!\\n)"}
+
+
+KEY = {"type": "string", "minLength": 1, "maxLength": 40}
+TEXT = {"type": "string", "minLength": 1, "maxLength": 300}
+DAY = _written("20[0-9]{2}-[0-9]{2}-[0-9]{2}")
+AMOUNT = {**_written(r"(0|[1-9][0-9]{0,11})\.[0-9]{2}"), "not": {"const": "0.00"}}
+CURRENCY = _written("[A-Z]{3}")
+IBAN = _written("[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+BIC = _written("[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
+PERCENT = _written(r"[0-9]{1,2}\.[0-9]{2}")
+DAYS = {"type": "integer", "minimum": 0, "maximum": 365}
+
+EFFECTS = {
+    "finance.release_payment": Effect(
+        paying.release_payment, paying.payment_checks, paying.payment_facts
+    ),
+    "finance.hold_invoice": Effect(paying.hold_invoice, paying.hold_checks, paying.hold_facts),
+    "finance.change_bank_details": Effect(
+        keeping.change_bank_details, keeping.bank_checks, keeping.bank_facts
+    ),
+    "finance.set_payment_terms": Effect(
+        keeping.set_payment_terms, keeping.terms_checks, keeping.terms_facts
+    ),
+    "finance.correct_posting": Effect(
+        posting.correct_posting, posting.posting_checks, posting.posting_facts
+    ),
+}
+
+
+def _params(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": sorted(properties),
+        "properties": properties,
+    }
+
+
+INVOICE_FIELDS = (
+    Field("/invoices/*/status", "Invoice status", "enum", group="Invoice"),
+    Field("/invoices/*/payment", "Payment of the invoice", "text", group="Invoice"),
+    Field("/invoices/*/hold_reason", "Reason for the hold", "text", group="Invoice"),
+)
+PAYMENT_FIELDS = (
+    Field("/payments/*/amount", "Amount", "money", "../currency", "Payment", risk=2),
+    Field("/payments/*/currency", "Currency", "enum", group="Payment"),
+    Field("/payments/*/iban", "Paid to account", "iban", group="Payee", risk=3),
+    Field("/payments/*/vendor", "Vendor", "text", group="Payee"),
+    Field("/payments/*/vendor_reference", "Vendor's invoice number", "text", group="Payee"),
+    Field("/payments/*/invoice", "Our invoice number", "text", group="Payment"),
+    Field("/payments/*/value_date", "Value date", "date", group="Timing"),
+    Field("/payments/*/status", "Payment status", "enum", group="Payment"),
+)
+BANK_FIELDS = (
+    Field("/vendors/*/bank/iban", "Account number (IBAN)", "iban", group="Bank", risk=3),
+    Field("/vendors/*/bank/bic", "Bank code (BIC)", "account", group="Bank", risk=2),
+    Field("/vendors/*/bank/name", "Bank", "text", group="Bank"),
+    Field("/vendors/*/bank/since", "Used from", "date", group="Timing"),
+    Field("/vendors/*/bank/requested_in", "Asked for in", "text", group="Origin"),
+)
+TERMS_FIELDS = (
+    Field("/vendors/*/terms/days", "Days to pay", "integer", "days", "Terms", risk=1),
+    Field("/vendors/*/terms/discount_percent", "Discount", "decimal", "%", "Terms"),
+    Field("/vendors/*/terms/discount_days", "Discount if paid in", "integer", "days", "Terms"),
+    Field("/vendors/*/terms/since", "Valid from", "date", group="Timing"),
+)
+POSTING_FIELDS = (
+    Field("/postings/*/amount", "Amount", "money", "../currency", "Posting", risk=1),
+    Field("/postings/*/currency", "Currency", "enum", group="Posting"),
+    Field("/postings/*/account", "Account", "text", group="Posting"),
+    Field("/postings/*/account_name", "Account name", "text", group="Posting"),
+    Field("/postings/*/cost_centre", "Cost centre", "text", group="Posting"),
+    Field("/postings/*/period", "Period", "text", group="Timing"),
+    Field("/postings/*/invoice", "Invoice", "text", group="Posting"),
+    Field("/postings/*/text", "Text", "text", group="Posting"),
+    Field("/postings/*/status", "Status", "enum", group="Posting"),
+)
+
+ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
+    ActionTypeSpec(
+        name="release_payment",
+        label="Release a payment",
+        sentence="Pay {sum} to {vendor_name} for invoice {invoice}",
+        params_schema=_params(invoice=KEY, amount=AMOUNT, currency=CURRENCY, value_date=DAY),
+        effect="finance.release_payment",
+        fields=(*PAYMENT_FIELDS, *INVOICE_FIELDS),
+        risk=2,
+        reversibility="Can be stopped until the value date; after that only the vendor can refund.",
+    ),
+    ActionTypeSpec(
+        name="change_bank_details",
+        label="Change a vendor's bank details",
+        sentence="Change the account of {vendor_name} to {account}",
+        params_schema=_params(
+            vendor=KEY, iban=IBAN, bic=BIC, bank=TEXT, valid_from=DAY, message=KEY
+        ),
+        effect="finance.change_bank_details",
+        fields=BANK_FIELDS,
+        risk=3,
+        reversibility="The record can be changed back; money paid meanwhile is gone.",
+    ),
+    ActionTypeSpec(
+        name="correct_posting",
+        label="Correct a ledger posting",
+        sentence="Move {sum} ({posting}) from {from} to {to}",
+        params_schema=_params(posting=KEY, account=KEY, cost_centre=KEY, reason=TEXT),
+        effect="finance.correct_posting",
+        fields=POSTING_FIELDS,
+        risk=1,
+        reversibility="Can be corrected again while the period is open.",
+    ),
+    ActionTypeSpec(
+        name="set_payment_terms",
+        label="Set a vendor's payment terms",
+        sentence="Let {vendor_name} be paid in {days} days from {valid_from}",
+        params_schema=_params(
+            vendor=KEY,
+            days=DAYS,
+            discount_percent=PERCENT,
+            discount_days=DAYS,
+            valid_from=DAY,
+            message=KEY,
+        ),
+        effect="finance.set_payment_terms",
+        fields=TERMS_FIELDS,
+        risk=1,
+        reversibility="Can be set back at any time; open invoices keep their due dates.",
+    ),
+    ActionTypeSpec(
+        name="hold_invoice",
+        label="Put an invoice on hold",
+        sentence="Hold invoice {invoice} of {vendor_name} over {sum}",
+        params_schema=_params(invoice=KEY, reason=TEXT),
+        effect="finance.hold_invoice",
+        fields=INVOICE_FIELDS,
+        risk=1,
+        reversibility="Can be lifted at any time; a late payment may cost interest.",
+    ),
+)
+
+_DECIDERS = ("reviewer", "admin")
+_HOUR = 3600
+POLICIES: list[tuple[int, list[str], Terms]] = [
+    (
+        10,
+        ["change_bank_details"],
+        Terms(
+            policy="Bank details: two people",
+            version=1,
+            level=2,
+            approvals=2,
+            denials=1,
+            roles=_DECIDERS,
+            expires_seconds=48 * _HOUR,
+        ),
+    ),
+    (
+        20,
+        ["release_payment"],
+        Terms(
+            policy="Payments: one person, ten seconds to recall",
+            version=1,
+            level=1,
+            approvals=1,
+            denials=1,
+            roles=_DECIDERS,
+            expires_seconds=72 * _HOUR,
+            hold_seconds=10,
+        ),
+    ),
+    (
+        30,
+        ["correct_posting", "set_payment_terms", "hold_invoice"],
+        Terms(
+            policy="Bookkeeping: one person",
+            version=1,
+            level=1,
+            approvals=1,
+            denials=1,
+            roles=_DECIDERS,
+            expires_seconds=168 * _HOUR,
+        ),
+    ),
+]

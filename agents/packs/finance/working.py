@@ -1,0 +1,140 @@
+"""How do the agents of accounts payable work through an errand?
+
+A coordinator hands the errand to an invoice clerk, who reads the papers and says what to do; a
+critic comments; people decide. The models are scripted: the same job tells the same story.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from agents.packs.finance.evidence import exhibit
+from agents.packs.finance.record import entry, mail
+from agents.providers import Scripted
+from agents.workflows import Context, Exhibit, Message, Outcome, Reply, ToolFailed
+from approvals.effects import CannotDo
+from console.canonical import Json
+
+Papers = list[tuple[str, str, dict[str, Any]]]
+
+SCRIPT: dict[str, dict[str, Any]] = json.loads(
+    Path(__file__).with_name("script.json").read_text(encoding="utf-8")
+)
+INPUT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "only": {
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": {"enum": list(SCRIPT)},
+        }
+    },
+}
+LOOKS_AGAIN = 2
+COORDINATOR, CLERK, CRITIC = "coordinator", "invoice-clerk", "critic"
+CLERK_INSTRUCTIONS = (
+    "You prepare entries in accounts payable. Read the papers, choose one action and its "
+    "parameters, and say why in a few sentences. You cannot write."
+)
+CRITIC_INSTRUCTIONS = (
+    "You comment on a colleague's draft. Say what agrees, what does not, and what you did not see."
+)
+_TOOLS = {
+    "message": "read_mailbox",
+    "vendor": "look_up_vendor",
+    "invoice": "look_up_invoice",
+    "purchase_order": "look_up_purchase_order",
+    "goods_receipt": "look_up_goods_receipt",
+    "payment": "look_up_payment",
+    "posting": "look_up_posting",
+}
+
+
+def work(context: Context) -> Json:
+    """Work through the errands one by one; return what became of each."""
+    outcomes: dict[str, Json] = {}
+    for name in context.job_input.get("only", list(SCRIPT)):
+        outcome = _settle(context, name)
+        outcomes[name] = {"status": outcome.status, "reason": outcome.reason}
+    return {"outcomes": outcomes}
+
+
+def _settle(context: Context, name: str) -> Outcome:
+    """Carry an errand out; look again where the record moved before the action was carried out."""
+    outcome = _carry(context, name, SCRIPT[name])
+    for _ in range(LOOKS_AGAIN):
+        if outcome.status != "stale":
+            break
+        outcome = _carry(context, name, SCRIPT[name])
+    return outcome
+
+
+def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
+    context.handoff(from_agent=COORDINATOR, to_agent=CLERK, content=errand["errand"])
+    document = context.read(agent=CLERK)
+    try:
+        papers = [
+            (kind, key, _look_up(context, document, kind, key)) for kind, key in errand["look_up"]
+        ]
+    except ToolFailed as failed:
+        return Outcome("skipped", str(failed))
+    draft = _ask(context, CLERK, CLERK_INSTRUCTIONS, {"task": name, "papers": _named(papers)})
+    action: Any = draft.data
+    context.handoff(from_agent=CLERK, to_agent=CRITIC, content=draft.text)
+    note = _ask(context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": action})
+    return context.propose(
+        agent=CLERK,
+        action_type=action["action_type"],
+        params=action["params"],
+        evidence=_exhibits(action, papers),
+        rationale=f"{draft.text}\n\nThe critic's note: {note.text}",
+    )
+
+
+def _look_up(context: Context, document: Any, kind: str, key: str) -> dict[str, Any]:
+    found: Any = context.tool(
+        agent=CLERK,
+        name=_TOOLS[kind],
+        args={kind: key},
+        function=partial(_find, document, kind, key),
+    )
+    return dict(found)
+
+
+def _find(document: Any, kind: str, key: str) -> Json:
+    try:
+        found = mail(document, key) if kind == "message" else entry(document, f"{kind}s", key)
+    except CannotDo as error:
+        raise ToolFailed(str(error)) from error
+    return dict(found)
+
+
+def _ask(context: Context, agent: str, instructions: str, about: dict[str, Json]) -> Reply:
+    content = json.dumps(about, ensure_ascii=False, sort_keys=True)
+    message = Message(instructions=instructions, content=content)
+    provider = Scripted(_clerk if agent == CLERK else _critic, name=f"scripted-{agent}")
+    return context.model(agent=agent, message=message, provider=provider)
+
+
+def _clerk(message: Message) -> Reply:
+    errand = SCRIPT[json.loads(message.content)["task"]]
+    action: Json = {"action_type": errand["action_type"], "params": errand["params"]}
+    return Reply(text=errand["rationale"], data=action)
+
+
+def _critic(message: Message) -> Reply:
+    return Reply(text=SCRIPT[json.loads(message.content)["task"]]["critic"])
+
+
+def _named(papers: Papers) -> dict[str, Json]:
+    return {f"{kind}:{key}": paper for kind, key, paper in papers}
+
+
+def _exhibits(action: dict[str, Any], papers: Papers) -> list[Exhibit]:
+    return [
+        exhibit(action["action_type"], action["params"], kind, key, paper)
+        for kind, key, paper in papers
+    ]
