@@ -1,0 +1,123 @@
+"""The timer: relays the outbox, and sweeps what nobody heard. Two of them do no harm."""
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import Any
+
+import psycopg
+from django.core.management.base import BaseCommand
+from django.db import Error, OperationalError, close_old_connections, connection
+
+from agents import queries as agents
+from agents.operations.waking import wake_unheard
+from approvals import queries as approvals
+from approvals.operations.expiring import expire_due
+from approvals.operations.rebasing import rebase_all
+from console.actors import system
+from console.celery import app
+from console.doorbell.operations.relaying import relay
+from console.doorbell.operations.ringing import CHANNEL
+
+logger = logging.getLogger(__name__)
+
+# Any number will do as long as no other program uses it on this database.
+LEADER = 0x436F756E
+SWEEP_SECONDS = 5.0
+LISTEN_SECONDS = 1.0
+
+
+def publish(task: str, key: str) -> None:
+    """Send one bell to the broker, and fail soon if there is none."""
+    app.send_task(task, args=[key], retry=False, ignore_result=True)
+
+
+class Command(BaseCommand):
+    """Run until told to stop; only one timer works at a time, others stand by."""
+
+    help = "Relay the outbox to the broker, wake what was not heard, expire what is due."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Loop; a lost database or broker is waited for."""
+        self._stopped = False
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        while not self._stopped:
+            try:
+                self._lead()
+            except (Error, psycopg.Error) as error:
+                logger.warning("database not reachable: %s", type(error).__name__)
+                time.sleep(1)
+                close_old_connections()
+                connection.close()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopped = True
+
+    def _lead(self) -> None:
+        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LEADER])
+            if not cursor.fetchone()[0]:
+                time.sleep(2)
+                return
+            cursor.execute(f"LISTEN {CHANNEL}")
+        swept = 0.0
+        while not self._stopped:
+            _calmly("relay", _relay)
+            if time.monotonic() - swept > SWEEP_SECONDS:
+                swept = time.monotonic()
+                sweep()
+            _listen()
+
+
+def _relay() -> None:
+    while relay(publish):
+        pass
+
+
+def _listen() -> None:
+    # The generator ends at the first note or when the time is over.
+    for _ in connection.connection.notifies(timeout=LISTEN_SECONDS, stop_after=1):
+        pass
+
+
+def sweep() -> None:
+    """Look at the rows for everything that a lost bell would have said."""
+    _calmly("expire", lambda: expire_due(now=_now()))
+    _calmly("rebase", _rebase_outdated)
+    _calmly("wake", wake_unheard)
+    _calmly("work", _ring_for_work)
+    _calmly("effects", _ring_for_effects)
+
+
+def _rebase_outdated() -> None:
+    for workspace_id, state_id in approvals.outdated_states():
+        rebase_all(actor=system("rebase", workspace_id), state_id=state_id, now=_now())
+
+
+def _ring_for_work() -> None:
+    if agents.has_work(unheard_for=timedelta(seconds=SWEEP_SECONDS)):
+        publish("agents.work", "")
+
+
+def _ring_for_effects() -> None:
+    if approvals.held_is_due(_now()):
+        publish("approvals.carry_out", "")
+
+
+def _calmly(what: str, work: Callable[[], object]) -> None:
+    """Do one duty; a broker that is away must not keep the timer from the others."""
+    try:
+        work()
+    except OperationalError:
+        raise
+    except Exception as error:  # noqa: BLE001  (it is tried again in a moment)
+        logger.warning("%s: %s: %s", what, type(error).__name__, error)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

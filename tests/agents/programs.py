@@ -1,0 +1,75 @@
+"""Workflows that tests run, also in processes of their own."""
+
+from functools import partial
+from typing import Any
+
+from agents.workflows import Context, ToolFailed, Workflow, register_workflow
+from console.canonical import Json
+from snapshots.diff import Change
+
+CALLS: list[str] = []
+
+
+def register() -> None:
+    """Make the programs known in this process."""
+    register_workflow(Workflow("count", "Count", count))
+    register_workflow(Workflow("steps", "Steps", steps))
+    register_workflow(Workflow("moody", "Moody", moody))
+    register_workflow(Workflow("broken", "Broken", broken))
+    register_workflow(Workflow("stumble", "Stumble", stumble))
+
+
+def count(context: Context) -> Json:
+    """Read, propose to raise n, take in an event, propose again; two decisions in all."""
+    ends: list[Json] = []
+    for turn in range(2):
+        seen: Any = context.read(agent="scout")
+        outcome = context.propose(
+            agent="scout",
+            action_type="set",
+            params={"turn": turn},
+            stated=[Change("replace", "/n", seen["n"], seen["n"] + 1)],
+        )
+        ends.append(outcome.status)
+        context.observe(name="tick", args={}, changes=[Change("add", f"/log/{turn}", value=turn)])
+    return {"ends": ends}
+
+
+def steps(context: Context) -> Json:
+    """Call a tool as often as the job says."""
+    for number in range(context.job_input["steps"]):
+        context.tool(
+            agent="scout", name="look", args={"n": number}, function=partial(_look, number)
+        )
+    return {"steps": context.job_input["steps"]}
+
+
+def moody(context: Context) -> Json:
+    """Ask for something else each time, which a workflow must not do."""
+    CALLS.append("moody")
+    context.tool(agent="scout", name=f"look-{len(CALLS)}", args={}, function=lambda: None)
+    outcome = context.propose(agent="scout", action_type="set", params={}, stated=[])
+    return outcome.status
+
+
+def broken(context: Context) -> Json:
+    """Propose, and fail before anybody could answer."""
+    raise ZeroDivisionError(f"no {context.job_input}")
+
+
+def stumble(context: Context) -> Json:
+    """Go on after a tool that fails."""
+    try:
+        context.tool(agent="scout", name="reach", args={}, function=_fail)
+    except ToolFailed as failed:
+        return {"told": str(failed)}
+    return None
+
+
+def _look(number: int) -> Json:
+    CALLS.append(f"look {number}")
+    return {"seen": number}
+
+
+def _fail() -> Json:
+    raise ToolFailed("the vendor's server does not answer")
