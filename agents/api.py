@@ -2,7 +2,7 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from uuid import UUID
 
 from django.db import connection
@@ -12,12 +12,14 @@ from ninja import Field, Header, Query, Router, Schema
 from pydantic import ConfigDict
 
 from agents import lifecycle, queries
-from agents.models import Job
 from agents.operations.cancelling import cancel
 from agents.operations.submitting import JobRequest, submit
 from console.access.bearer import Bearer, ClientRequest
 from console.endpoints import POLL_SECONDS, PROBLEMS, usable_key
 from console.paging import page
+
+if TYPE_CHECKING:
+    from agents.models import Job
 
 router = Router()
 Status = Literal["queued", "running", "waiting", "succeeded", "failed", "terminated"]
@@ -162,18 +164,18 @@ def _links(job_id: UUID) -> Links:
     return Links(self=at("get_job"), wait=at("wait_for_job"), cancel=at("cancel_job"))
 
 
-def _shown(job: Job) -> JobOut:
+def _shown(job: "Job") -> JobOut:
     run = queries.current_run(job)
     return JobOut(
         id=job.id,
         workflow=job.workflow,
         state=job.state.key,
         label=job.label,
-        status=run.status,
+        status=cast(Status, run.status),
         run=RunOut(
             id=run.id,
             number=run.number,
-            status=run.status,
+            status=cast(Status, run.status),
             steps=run.next_step,
             waiting_for=run.waiting_for,
         ),

@@ -162,3 +162,12 @@ def step(workspace_id: UUID, run_id: UUID, index: int) -> Step:
     if row is None:
         raise NotFound
     return row
+
+
+def job_with_input(workspace_id: UUID, job_id: UUID) -> Job:
+    """Return one job with all it was asked. Raises: NotFound (404)."""
+    rows = Job.objects.filter(workspace=workspace_id, id=job_id)
+    row = rows.select_related("state").first()
+    if row is None:
+        raise NotFound
+    return row

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from console.canonical import Json
 from snapshots.diff import Change
 
+ANY_OBJECT = {"type": "object", "additionalProperties": True}
+
 
 class ToolFailed(Exception):
     """A tool answered with an error; the workflow may go on without it."""
@@ -36,7 +38,9 @@ class Reply:
 class Provider(Protocol):
     """Where model answers come from: a script, a recording, a server."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Return what the trace calls it."""
 
     def complete(self, message: Message) -> Reply:
         """Return the answer to one message."""
@@ -107,12 +111,16 @@ class Context(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A named program that connects agents; `input_schema` is JSON Schema of the job's input."""
+    """A named program that connects agents.
+
+    `input_schema` is JSON Schema of the job's input; members it does not name are refused unless
+    it allows them.
+    """
 
     name: str
     label: str
     function: Callable[[Context], Json]
-    input_schema: dict[str, Any] = field(default_factory=lambda: {"type": "object"})
+    input_schema: dict[str, Any] = field(default_factory=lambda: {**ANY_OBJECT})
 
 
 _workflows: dict[str, Workflow] = {}

@@ -5,7 +5,7 @@ There is no endpoint to decide: no token can.
 
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from django.db import connection
@@ -14,7 +14,6 @@ from ninja import Field, Header, Query, Router, Schema
 from pydantic import ConfigDict
 
 from approvals import lifecycle, queries
-from approvals.models import Proposal
 from approvals.operations.proposing import Exhibit, Request, propose
 from approvals.operations.withdrawing import withdraw
 from console.access.bearer import Bearer, ClientRequest
@@ -22,6 +21,9 @@ from console.endpoints import POLL_SECONDS, PROBLEMS, usable_key
 from console.errors import Invalid
 from console.paging import page
 from snapshots.diff import Change
+
+if TYPE_CHECKING:
+    from approvals.models import Proposal
 
 router = Router()
 
@@ -209,7 +211,7 @@ def _wanted(payload: ProposalIn, origin: str, key: str) -> Request:
     )
 
 
-def _shown(row: Proposal) -> dict[str, Any]:
+def _shown(row: "Proposal") -> dict[str, Any]:
     return {
         "id": row.id,
         "status": row.status,

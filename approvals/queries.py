@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
@@ -97,7 +98,8 @@ def fields_of(action_type: ActionType) -> list[Field]:
 def choices(proposal_id: UUID, revision: int) -> list[Choice]:
     """Return the choices made on one revision, in order."""
     rows = Decision.objects.filter(proposal=proposal_id, revision=revision)
-    return list(rows.order_by("decided_at").values_list("choice", flat=True))
+    made = rows.order_by("decided_at").values_list("choice", flat=True)
+    return [cast(Choice, choice) for choice in made]
 
 
 def proposals(workspace_id: UUID) -> QuerySet[Proposal]:

@@ -1,8 +1,10 @@
 """The entry point for Daphne: pages, API and sockets in one process."""
 
 import os
+from typing import Any, cast
 
 from channels.auth import AuthMiddlewareStack
+from channels.consumer import AsyncConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
@@ -17,15 +19,19 @@ from approvals import consumers as approvals  # noqa: E402
 from console.ledger import consumers as ledger  # noqa: E402
 from snapshots import consumers as snapshots  # noqa: E402
 
-_sockets = [
-    path("ws/w/<slug:workspace>/queue/", approvals.Queue.as_asgi()),
-    path("ws/w/<slug:workspace>/proposals/<uuid:proposal_id>/", approvals.Proposal.as_asgi()),
-    path("ws/w/<slug:workspace>/runs/", agents.RunList.as_asgi()),
-    path("ws/w/<slug:workspace>/jobs/", agents.JobList.as_asgi()),
-    path("ws/w/<slug:workspace>/runs/<uuid:run_id>/", agents.Run.as_asgi()),
-    path("ws/w/<slug:workspace>/states/", snapshots.StateList.as_asgi()),
-    path("ws/w/<slug:workspace>/states/<uuid:state_id>/", snapshots.State.as_asgi()),
-    path("ws/w/<slug:workspace>/ledger/", ledger.Ledger.as_asgi()),
+_regions: dict[str, type[AsyncConsumer]] = {
+    "queue/": approvals.Queue,
+    "proposals/<uuid:proposal_id>/": approvals.Proposal,
+    "runs/": agents.RunList,
+    "runs/<uuid:run_id>/": agents.Run,
+    "jobs/": agents.JobList,
+    "states/": snapshots.StateList,
+    "states/<uuid:state_id>/": snapshots.State,
+    "ledger/": ledger.Ledger,
+}
+_sockets: list[Any] = [
+    path(f"ws/w/<slug:workspace>/{place}", cast(Any, region.as_asgi()))
+    for place, region in _regions.items()
 ]
 
 application = ProtocolTypeRouter(

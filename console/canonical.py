@@ -17,7 +17,8 @@ import rfc8785
 Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]  # noqa: UP007
 
 LARGEST_EXACT = 2**53 - 1
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and an open string runs to the end: each byte is looked at once.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[{\]}]")
 _DIGITS_AT_MOST = 400
 
@@ -56,7 +57,7 @@ def parse(text: bytes, limits: Limits = REQUEST_LIMITS) -> Json:
     if len(text) > limits.max_bytes:
         sentence = f"The body has {len(text)} bytes; at most {limits.max_bytes} are read."
         raise Unreadable("body_too_large", sentence, status=413)
-    if _depth(text) > limits.max_depth:
+    if _is_deeper(text, limits.max_depth):
         raise Unreadable("json_too_deep", f"Values nest deeper than {limits.max_depth} levels.")
     try:
         value: Json = json.loads(
@@ -80,7 +81,7 @@ def canonical_bytes(value: Json) -> bytes:
 
     Source: RFC 8785 (JSON Canonicalization Scheme).
     """
-    return rfc8785.dumps(value)  # type: ignore[arg-type]
+    return rfc8785.dumps(value)
 
 
 def digest(value: Json) -> str:
@@ -93,12 +94,13 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _depth(text: bytes) -> int:
-    deepest = depth = 0
+def _is_deeper(text: bytes, most: int) -> bool:
+    depth = 0
     for bracket in _BRACKETS.finditer(_STRINGS.sub(b"", text)):
         depth += 1 if bracket.group() in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+        if depth > most:
+            return True
+    return False
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -118,6 +120,10 @@ def _float(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number) or len(digits) > _DIGITS_AT_MOST:
         raise Unreadable("number_out_of_range", f"{digits[:40]} does not fit a double.")
+    if abs(number) > LARGEST_EXACT:
+        # The database would give 1e16 back as an integer, which is another value.
+        sentence = f"{digits[:40]} is beyond ±(2^53-1); send it as a string."
+        raise Unreadable("number_out_of_range", sentence)
     return number
 
 

@@ -54,7 +54,7 @@ class _Bell:
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
         self._owner, self._loop, self._wake = os.getpid(), loop, asyncio.Event()
-        loop.create_task(self._send_forever())
+        self._sending = loop.create_task(self._send_forever())
         threading.Thread(target=loop.run_forever, name="live", daemon=True).start()
         return loop
 

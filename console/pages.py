@@ -15,7 +15,7 @@ from django.urls import reverse
 from django_htmx.middleware import HtmxDetails
 
 from console.access import queries
-from console.access.models import User, Workspace
+from console.access.models import Workspace
 from console.access.rights import Right, allows
 from console.actors import Actor
 from console.errors import Forbidden, Refused
@@ -40,7 +40,7 @@ def workspace_view(right: Right) -> Callable[[View], View]:
         def enter(request: HttpRequest, workspace: str, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
-            found = queries.person_in(cast(User, request.user), workspace)
+            found = queries.person_in(request.user, workspace)
             if found is None:
                 raise Http404
             known = cast(WorkspaceRequest, request)

@@ -1,6 +1,7 @@
 """How do errors of the API look? As problem+json (RFC 9457), each with a stable code."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -58,7 +59,7 @@ def _invalid(_request: HttpRequest, error: Any) -> HttpResponse:
     return problem(422, "invalid", f"{_field(first['loc'])}: {first['msg']}", errors=errors)
 
 
-def _field(place: tuple[Any, ...]) -> str:
+def _field(place: Sequence[Any]) -> str:
     # The first parts say body or query and the parameter's name; neither is the client's word.
     return ".".join(str(part) for part in place if part not in {"body", "query", "payload"})
 

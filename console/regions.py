@@ -8,14 +8,14 @@ lost. Rights are read again before every push, so a socket ends with the right t
 import asyncio
 import contextlib
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.template.loader import render_to_string
 
 from console.access import queries
-from console.access.models import Workspace
+from console.access.models import User, Workspace
 from console.actors import Actor
 from console.errors import NotFound
 from console.live import topic
@@ -98,8 +98,8 @@ class Region(AsyncWebsocketConsumer):
 
     def _enter(self) -> int | None:
         """Read person and rights again; return the close code for whoever may not stay."""
-        person, session = self.scope["user"], self.scope["session"]
-        if not person.is_authenticated or not session.exists(session.session_key):
+        person, session = cast(User, self.scope["user"]), self.scope["session"]
+        if not person.is_authenticated or not session.exists(str(session.session_key)):
             return SIGNED_OUT
         found = queries.person_in(person, self.ids["workspace"])
         if found is None:

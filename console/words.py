@@ -1,9 +1,12 @@
 """How are statuses, risks and digests said on a page? Filters that every template may use."""
 
+import json
 import unicodedata
 from collections.abc import Iterable
 
 from django import template
+
+from console.canonical import Json
 
 register = template.Library()
 
@@ -17,8 +20,6 @@ _LABELS = {
 _RISKS = {1: "low", 2: "medium", 3: "high"}
 _SHORT_DIGEST = 12
 _SHORT_ID = 8
-# The tail: the head of such an id is the time it was made, alike for everything of one minute.
-_ID_LENGTH = 36
 
 
 @register.filter
@@ -47,9 +48,15 @@ def short_digest(digest: str) -> str:
 
 @register.filter
 def short_id(name: object) -> str:
-    """Return the end of an id, enough to tell one from its neighbours."""
-    text = str(name)
-    return text[-_SHORT_ID:] if len(text) >= _ID_LENGTH else text
+    """Return the end of an id: its head is the time, alike for everything made in one minute."""
+    return str(name)[-_SHORT_ID:]
+
+
+@register.filter
+def subject_label(subject: str) -> str:
+    """Return a kind with the end of its id: `proposal:0190…f2ab` reads proposal …f2ab."""
+    kind, _, name = subject.partition(":")
+    return f"{kind} …{short_id(name)}" if len(name) > _SHORT_ID else f"{kind} {name}"
 
 
 @register.filter
@@ -66,6 +73,13 @@ def printable(text: object) -> str:
 
 
 @register.filter
+def as_json(value: Json) -> str:
+    """Return a value's JSON, indented; what nobody can see is escaped, so it stays valid JSON."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in text)
+
+
+@register.filter
 def listed(names: Iterable[str], word: str = "and") -> str:
     """Join names as a sentence does: Ana, Ben and Cleo."""
     *most, last = list(names) or [""]
@@ -75,7 +89,17 @@ def listed(names: Iterable[str], word: str = "and") -> str:
 @register.filter
 def counted(number: int, word: str) -> str:
     """Return a number with its noun: 1 field, 2 fields."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {_plural(word)}"
+
+
+def _plural(word: str) -> str:
+    if word.endswith("person"):
+        return f"{word.removesuffix('person')}people"
+    return f"{word[:-1]}ies" if word.endswith("ry") else f"{word}s"
+
+
+def _escaped(letter: str) -> str:
+    return json.dumps(letter)[1:-1]
 
 
 def _seen(letter: str) -> str:

@@ -1,11 +1,12 @@
 """What does a State hold, what did it hold, and how did it get there?"""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from console.canonical import Json
 from console.errors import NotFound, Refused
@@ -129,3 +130,16 @@ def compare(workspace_id: UUID, state_id: UUID, old: int, new: int) -> list[Chan
     """Return what differs between two snapshots of a State. Raises: NotFound (404)."""
     keys = head(workspace_id, state_id).list_keys
     return diff(content(state_id, old), content(state_id, new), keys=keys)
+
+
+def by_key(workspace_id: UUID, *, prefix: str, after: str, at_most: int) -> list[State]:
+    """Return the States whose key begins with `prefix`, in the order of their keys."""
+    rows = states(workspace_id).filter(key__startswith=prefix, key__gt=after)
+    return list(rows.order_by("key")[:at_most])
+
+
+def sizes(workspace_id: UUID, rows: Sequence[State]) -> dict[UUID, int]:
+    """Return how many bytes the newest document of each State has."""
+    newest = Snapshot.objects.filter(workspace=workspace_id, number=F("state__number"))
+    found = newest.filter(state__in=[row.id for row in rows])
+    return dict(found.values_list("state_id", "document_bytes"))

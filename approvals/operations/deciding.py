@@ -102,7 +102,7 @@ def _locked(actor: Actor, proposal_id: UUID) -> tuple[Head, Proposal, Revision]:
 def _decided_before(proposal: Proposal, revision: int, actor: Actor, choice: Choice) -> bool:
     if actor.kind != "person":
         return False
-    mine = Decision.objects.filter(proposal=proposal, revision=revision, person_id=actor.id)
+    mine = Decision.objects.filter(proposal=proposal, revision=revision, person=UUID(actor.id))
     before = mine.first()
     if before is not None and before.choice != choice:
         raise AlreadyDecided(choice=before.choice)

@@ -4,6 +4,7 @@ A local effect without a hold is carried out in the transaction of the deciding 
 is carried out by the sender when its time has come, after everything was checked again.
 """
 
+import logging
 from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
@@ -23,6 +24,8 @@ from console.ledger.operations.appending import append
 from snapshots.diff import Change
 from snapshots.operations.committing import Cause, commit, lock
 from snapshots.queries import Head
+
+logger = logging.getLogger(__name__)
 
 
 class WorldChanged(Conflict):
@@ -59,7 +62,11 @@ def carry_out_due(*, now: datetime, at_most: int = 50) -> int:
     due = Execution.objects.filter(status="held", due_at__lte=now).order_by("due_at")
     found = list(due.values_list("id", "workspace_id")[:at_most])
     for execution_id, workspace_id in found:
-        _carry_out_held(execution_id, system("sender", workspace_id), now)
+        try:
+            _carry_out_held(execution_id, system("sender", workspace_id), now)
+        except Exception:
+            # One that fails in a new way must not hold up the others; it is tried again.
+            logger.exception("execution %s failed", execution_id)
     return len(found)
 
 

@@ -71,8 +71,9 @@ def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> No
 
 
 def _refuse_unless_allowed(actor: Actor, proposal: Proposal) -> None:
-    mine = Decision.objects.filter(
-        proposal=proposal, revision=proposal.revision, person_id=actor.id, choice="approve"
+    approvals = Decision.objects.filter(
+        proposal=proposal, revision=proposal.revision, choice="approve"
     )
-    if actor.kind != "person" or not (allows(actor.roles, "administer") or mine.exists()):
+    mine = actor.kind == "person" and approvals.filter(person=UUID(actor.id)).exists()
+    if not (mine or allows(actor.roles, "administer")):
         raise Forbidden("Only whoever approved it, or an admin, may recall an approval.")

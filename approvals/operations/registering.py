@@ -12,6 +12,7 @@ from approvals.models import ActionType, Policy
 from approvals.parameters import schema_objection
 from approvals.policy import Terms
 from console.actors import Actor
+from console.canonical import Json
 from console.errors import Invalid
 from console.ledger.operations.appending import append
 
@@ -65,8 +66,8 @@ def declare(actor: Actor, spec: ActionTypeSpec) -> UUID:
         row, _ = ActionType.objects.update_or_create(
             workspace_id=actor.workspace_id, name=spec.name, defaults=values
         )
-        body = {"name": spec.name, "effect": spec.effect, "risk": spec.risk}
-        append(actor, "action_type.declared", f"action_type:{row.id}", {**body})
+        body: dict[str, Json] = {"name": spec.name, "effect": spec.effect, "risk": spec.risk}
+        append(actor, "action_type.declared", f"action_type:{row.id}", body)
     return row.id
 
 
@@ -93,5 +94,6 @@ def set_policy(actor: Actor, position: int, action_types: list[str], terms: Term
             position=position,
             defaults={**values, "version": version},
         )
-        body = {**terms.to_json(), "version": version, "action_types": [*action_types]}
-        append(actor, "policy.set", f"policy:{row.id}", {**body})
+        body: dict[str, Json] = {**terms.to_json(), "version": version}
+        body["action_types"] = [*action_types]
+        append(actor, "policy.set", f"policy:{row.id}", body)

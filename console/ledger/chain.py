@@ -34,10 +34,18 @@ class Line:
         return sha256(previous.encode() + canonical_bytes(value))
 
 
-def objection_to(line: Line, digest: str, previous: str, expected_seq: int) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What an entry says about itself: the digest before it, and its own."""
+
+    previous: str
+    digest: str
+
+
+def objection_to(line: Line, seal: Seal, previous: str, expected_seq: int) -> str | None:
     """Say what is wrong with an entry that should follow `previous`, or nothing."""
     if line.seq != expected_seq:
         return f"entry {expected_seq} is missing; the next one found is {line.seq}"
-    if line.digest(previous) != digest:
+    if seal != Seal(previous, line.digest(previous)):
         return f"entry {line.seq} was altered, or does not follow the entry before it"
     return None

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from console.ledger.chain import GENESIS, Line, objection_to
+from console.ledger.chain import GENESIS, Line, Seal, objection_to
 from console.ledger.models import Chain, Entry
 
 
@@ -32,18 +32,18 @@ def verify(workspace_id: UUID) -> Verdict:
     """Recompute the whole chain and say where it breaks first."""
     previous = GENESIS
     checked = 0
-    for line, digest in _lines(workspace_id):
-        if objection := objection_to(line, digest, previous, checked + 1):
+    for line, seal in _lines(workspace_id):
+        if objection := objection_to(line, seal, previous, checked + 1):
             return Verdict(checked, objection)
-        previous = digest
+        previous = seal.digest
         checked += 1
-    chain = Chain.objects.filter(workspace=workspace_id).first()
-    if chain and (chain.seq, chain.digest) != (checked, previous):
+    chain = Chain.objects.filter(workspace=workspace_id).first() or Chain(seq=0, digest=GENESIS)
+    if (chain.seq, chain.digest) != (checked, previous):
         return Verdict(checked, f"the chain says {chain.seq} entries, {checked} were found")
     return Verdict(checked, None)
 
 
-def _lines(workspace_id: UUID) -> Iterator[tuple[Line, str]]:
+def _lines(workspace_id: UUID) -> Iterator[tuple[Line, Seal]]:
     rows = entries(workspace_id).order_by("seq").iterator(chunk_size=2000)
     for row in rows:
         line = Line(
@@ -55,4 +55,4 @@ def _lines(workspace_id: UUID) -> Iterator[tuple[Line, str]]:
             subject=row.subject,
             body=row.body,
         )
-        yield line, row.digest
+        yield line, Seal(row.previous, row.digest)

@@ -11,6 +11,7 @@ from console.canonical import Json
 from console.errors import Conflict, NotFound
 from console.ledger.operations.appending import append
 from console.live import ring
+from console.locking import patiently
 from snapshots import content as contents
 from snapshots import keyframes
 from snapshots.diff import Change, apply
@@ -36,7 +37,7 @@ class Cause:
 def lock(workspace_id: UUID, state_id: UUID) -> Head:
     """Return where a State stands and keep others from moving it until the transaction ends.
 
-    Locks: the state row. Raises: NotFound (404).
+    Locks: the state row. Raises: NotFound (404), Busy (409).
     """
     return as_head(_locked(workspace_id, state_id))
 
@@ -76,7 +77,8 @@ def _locked(workspace_id: UUID, state_id: UUID) -> State:
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("A lock outside a transaction holds nothing.")
     rows = State.objects.select_for_update(no_key=True).filter(workspace=workspace_id, id=state_id)
-    state = rows.first()
+    with patiently():
+        state = rows.first()
     if state is None:
         raise NotFound
     return state

@@ -51,7 +51,7 @@ def make_token(
 
 
 def _check(name: str, scopes: list[str], lifetime: timedelta) -> None:
-    if not name.strip() or len(name) > NAME_AT_MOST:
+    if not name.strip() or len(name) > NAME_AT_MOST or "\x00" in name:
         raise TokenUnusable(
             f"A token needs a name of 1 to {NAME_AT_MOST} characters.", field="name"
         )

@@ -9,6 +9,7 @@ from console.canonical import Json
 from console.ledger.chain import GENESIS, Line
 from console.ledger.models import Chain, Entry
 from console.live import ring
+from console.locking import patiently
 
 
 def append(actor: Actor, verb: str, subject: str, body: dict[str, Json]) -> Entry:
@@ -48,7 +49,9 @@ def append(actor: Actor, verb: str, subject: str, body: dict[str, Json]) -> Entr
 
 def _locked(actor: Actor) -> Chain:
     rows = Chain.objects.select_for_update(no_key=True).filter(workspace_id=actor.workspace_id)
-    if chain := rows.first():
+    with patiently():
+        chain = rows.first()
+    if chain is not None:
         return chain
     Chain.objects.bulk_create(
         [Chain(workspace_id=actor.workspace_id, seq=0, digest=GENESIS)], ignore_conflicts=True

@@ -22,6 +22,8 @@ class Command(BaseCommand):
         rows = Workspace.objects.order_by("slug")
         if slugs := options["workspaces"]:
             rows = rows.filter(slug__in=slugs)
+            if missing := sorted(set(slugs) - {row.slug for row in rows}):
+                raise CommandError(f"There is no workspace {', '.join(missing)}.")
         broken = 0
         for workspace in rows:
             verdict = queries.verify(workspace.id)
