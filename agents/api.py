@@ -9,6 +9,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.urls import reverse
 from ninja import Field, Header, Query, Router, Schema
+from ninja import Status as Answer
 from pydantic import ConfigDict
 
 from agents import lifecycle, queries
@@ -94,7 +95,7 @@ def submit_job(
     response: HttpResponse,
     payload: JobIn,
     idempotency_key: Annotated[str, Header(alias="Idempotency-Key")] = "",
-) -> tuple[int, Accepted]:
+) -> Answer[Accepted]:
     """Write a job down; the same Idempotency-Key with the same body is the same job."""
     job_id, _ = submit(
         actor=request.actor,
@@ -109,7 +110,7 @@ def submit_job(
     )
     links = _links(job_id)
     response["Location"] = links.self
-    return 202, Accepted(id=job_id, links=links)
+    return Answer(202, Accepted(id=job_id, links=links))
 
 
 @router.get("", auth=Bearer("jobs:read"), response={200: JobPage, **PROBLEMS})

@@ -1,6 +1,7 @@
 """Stop a job because somebody asked for it."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from agents import queries
@@ -8,6 +9,14 @@ from agents.operations.ending import end
 from console.access.rights import allows
 from console.actors import Actor
 from console.errors import Forbidden
+
+if TYPE_CHECKING:
+    from agents.models import Job
+
+
+def may_cancel(actor: Actor, job: "Job") -> bool:
+    """Say whether the actor may end this job: whoever submitted it, or a role that may."""
+    return actor.ref in job.lineage or allows(actor.roles, "cancel")
 
 
 def cancel(*, actor: Actor, job_id: UUID, now: datetime) -> str:
@@ -17,7 +26,7 @@ def cancel(*, actor: Actor, job_id: UUID, now: datetime) -> str:
     Raises: NotFound (404), Forbidden (403).
     """
     job = queries.job(actor.workspace_id, job_id)
-    if actor.ref not in job.lineage and not allows(actor.roles, "cancel"):
+    if not may_cancel(actor, job):
         raise Forbidden("Only whoever submitted a job, an engineer or an admin may cancel it.")
     run = queries.current_run(job)
     end(

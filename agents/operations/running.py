@@ -43,7 +43,7 @@ def lead(claimed: Claim) -> None:
     if claimed.attempts > lifecycle.ATTEMPTS_WITHOUT_PROGRESS:
         _fail(run, claimed, "lost_too_often", "Its worker died again and again at the same step.")
         return
-    ring("runs", claimed.workspace_id)
+    _tell(claimed)
     job = Job.objects.select_related("state").get(id=claimed.job_id)
     workflow = workflows.find(job.workflow)
     if workflow is None:
@@ -75,10 +75,14 @@ def _wait(claimed: Claim, waiting: Waiting) -> None:
         store.suspend(claimed, waiting.proposal_id)
     except Fenced:
         return
-    ring("run", claimed.run_id)
-    ring("runs", claimed.workspace_id)
+    _tell(claimed)
     # The decision may have fallen between looking and suspending; its bell found nobody waiting.
     wake_if_final([(claimed.run_id, waiting.proposal_id)])
+
+
+def _tell(claimed: Claim) -> None:
+    ring("run", claimed.run_id)
+    ring("runs", claimed.workspace_id)
 
 
 def _fail(run: Run, claimed: Claim, code: str, sentence: str) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from agents import queries, store
 from approvals.queries import final_among
+from console.live import ring
 
 
 def wake_run(run_id: UUID) -> int:
@@ -18,7 +19,10 @@ def wake_if_final(waiting: Sequence[tuple[UUID, UUID]]) -> int:
         return 0
     final = final_among([proposal_id for _, proposal_id in waiting])
     ready = [run_id for run_id, proposal_id in waiting if proposal_id in final]
-    return store.wake(ready, list(final)) if ready else 0
+    woken = store.wake(ready, list(final)) if ready else 0
+    for run_id in ready:
+        ring("run", run_id)
+    return woken
 
 
 def wake_unheard() -> int:

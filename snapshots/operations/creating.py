@@ -9,6 +9,7 @@ from console.canonical import Json
 from console.errors import Conflict
 from console.ids import new_id
 from console.ledger.operations.appending import append
+from console.live import ring
 from snapshots import content as contents
 from snapshots.models import Snapshot, State
 from snapshots.queries import Head, as_head
@@ -38,6 +39,7 @@ def create_state(
             state = _write(actor, key, document, reason, now, list_keys or {})
             body: dict[str, Json] = {"key": key, "digest": state.digest}
             append(actor, "state.created", f"state:{state.id}", body)
+            ring("states", actor.workspace_id)
     except IntegrityError as error:
         raise KeyTaken(f"There is a State {key!r} in this workspace already.") from error
     return as_head(state)

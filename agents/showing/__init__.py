@@ -1,0 +1,4 @@
+"""What do the pages of runs and jobs show? Values in, answers for a template out.
+
+The same answers serve the page, the reply and the push.
+"""

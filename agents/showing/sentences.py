@@ -1,0 +1,101 @@
+"""What did one step do, in one plain sentence?
+
+Shape: `what` is said first, `more` is the small print. Both may hold words of an agent.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from agents.queries import Traced
+from agents.showing.words import called, cut
+
+_MORE_AT_MOST = 160
+ICONS: Final = {
+    "tool_call": "tool",
+    "model_call": "model",
+    "handoff": "handoff",
+    "event": "outside",
+    "proposal": "proposal",
+    "outcome": "decision",
+}
+_ENDINGS: Final = {
+    "approved": "{by} approved",
+    "rejected": "{by} rejected",
+    "expired": "Nobody decided in time, so it expired",
+    "stale": "The record changed before anyone decided, so it went out of date",
+    "withdrawn": "It was withdrawn",
+    "invalidated": "It was made void",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What a step did, in words."""
+
+    what: str
+    more: str = ""
+
+
+def sentence(step: Traced, titles: Mapping[UUID, str]) -> Sentence:
+    """Say what a step did; `titles` are those of the run's proposals."""
+    told = _TELLERS.get(step.kind, _other)(step, titles)
+    return Sentence(told.what, cut(step.error, _MORE_AT_MOST)) if step.error else told
+
+
+def _tool_call(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
+    if step.name == "read_state":
+        key, seen = _get(step.asked, "state"), _get(step.answered, "snapshot")
+        return Sentence(f"Read the State {key}", f"snapshot {seen}" if seen else "")
+    return Sentence(called(step.name, step.asked))
+
+
+def _model_call(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
+    tokens = _get(step.answered, "tokens")
+    text = cut(str(_get(step.answered, "text")), _MORE_AT_MOST)
+    used = f"{tokens:,} tokens" if isinstance(tokens, int) and tokens else ""
+    return Sentence(f"Asked the model {step.name}", " · ".join(filter(None, [used, text])))
+
+
+def _handoff(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
+    return Sentence(f"Handed over to {step.name}", cut(str(_get(step.asked, "content")), 120))
+
+
+def _event(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
+    number = _get(step.answered, "snapshot")
+    more = f"became snapshot {number}" if number else "changed nothing"
+    return Sentence(f"Happened outside: {step.name.replace('_', ' ')}", more)
+
+
+def _proposal(step: Traced, titles: Mapping[UUID, str]) -> Sentence:
+    if refused := _get(step.answered, "refused"):
+        return Sentence(f"Could not propose {step.name.replace('_', ' ')}", str(refused))
+    known = titles.get(step.proposal_id) if step.proposal_id else None
+    return Sentence(f"Proposed: {known or step.name.replace('_', ' ')}")
+
+
+def _outcome(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
+    status, by = str(_get(step.answered, "status")), str(_get(step.answered, "by"))
+    words = _ENDINGS.get(status, status.replace("_", " ").capitalize())
+    reason = cut(str(_get(step.answered, "reason")), _MORE_AT_MOST)
+    return Sentence(words.format(by=by or "Somebody"), reason)
+
+
+def _other(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
+    return Sentence(f"{step.kind.replace('_', ' ')}: {step.name}".capitalize())
+
+
+def _get(value: Any, name: str) -> Any:
+    """Return a member of what may be no object at all; small print never fails."""
+    return (value.get(name) or "") if isinstance(value, dict) else ""
+
+
+_TELLERS: Final[Mapping[str, Callable[[Traced, Mapping[UUID, str]], Sentence]]] = {
+    "tool_call": _tool_call,
+    "model_call": _model_call,
+    "handoff": _handoff,
+    "event": _event,
+    "proposal": _proposal,
+    "outcome": _outcome,
+}
