@@ -72,8 +72,32 @@ def parse(text: bytes, limits: Limits = REQUEST_LIMITS) -> Json:
     except json.JSONDecodeError as error:
         sentence = f"Not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         raise Unreadable("malformed_json", sentence, status=400) from error
-    _check_values(value, limits.max_values)
+    check(value, limits)
     return value
+
+
+def check(value: Json, limits: Limits = REQUEST_LIMITS) -> None:
+    """Refuse a value that could not be kept and read back the same.
+
+    Raises: Unreadable, with a code.
+    """
+    stack = [value]
+    count = 0
+    while stack:
+        item = stack.pop()
+        count += 1
+        if isinstance(item, str):
+            _check_text(item)
+        elif isinstance(item, dict):
+            for key in item:
+                _check_text(key)
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+        elif isinstance(item, int | float):
+            _check_number(item)
+        if count + len(stack) > limits.max_values:
+            raise Unreadable("too_many_values", f"More than {limits.max_values} values in one body.")
 
 
 def canonical_bytes(value: Json) -> bytes:
@@ -120,10 +144,6 @@ def _float(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number) or len(digits) > _DIGITS_AT_MOST:
         raise Unreadable("number_out_of_range", f"{digits[:40]} does not fit a double.")
-    if abs(number) > LARGEST_EXACT:
-        # The database would give 1e16 back as an integer, which is another value.
-        sentence = f"{digits[:40]} is beyond ±(2^53-1); send it as a string."
-        raise Unreadable("number_out_of_range", sentence)
     return number
 
 
@@ -134,24 +154,6 @@ def _int(digits: str) -> int:
     return int(digits)
 
 
-def _check_values(value: Json, most: int) -> None:
-    stack = [value]
-    count = 0
-    while stack:
-        item = stack.pop()
-        count += 1
-        if isinstance(item, str):
-            _check_text(item)
-        elif isinstance(item, dict):
-            for key in item:
-                _check_text(key)
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-        if count + len(stack) > most:
-            raise Unreadable("too_many_values", f"More than {most} values in one body.")
-
-
 def _check_text(text: str) -> None:
     if "\x00" in text:
         raise Unreadable("nul_character", "A text holds the NUL character, which is not stored.")
@@ -160,3 +162,10 @@ def _check_text(text: str) -> None:
     except UnicodeEncodeError as error:
         sentence = "A text holds half of a surrogate pair, which is not a character."
         raise Unreadable("lone_surrogate", sentence) from error
+
+
+def _check_number(number: float) -> None:
+    # The database gives 1e16 back as an integer, which is another value.
+    if not abs(number) <= LARGEST_EXACT:
+        sentence = f"{number} is beyond ±(2^53-1); send it as a string."
+        raise Unreadable("number_out_of_range", sentence)

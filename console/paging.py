@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import DateTimeField, Model, Q, QuerySet
 
 from console.errors import Invalid
 
 Row = TypeVar("Row", bound=Model)
+CURSOR_AT_MOST = 200
 
 
 class BadCursor(Invalid):
@@ -38,14 +39,16 @@ def page(
     Raises: BadCursor (400).
     """
     if cursor:
-        rows = rows.filter(_after(by, *_read(cursor), newest_first=newest_first))
+        is_time = isinstance(rows.model._meta.get_field(by), DateTimeField)
+        place = _read(cursor, is_time=is_time)
+        rows = rows.filter(_after(by, *place, newest_first=newest_first))
     sign = "-" if newest_first else ""
     found = list(rows.order_by(f"{sign}{by}", f"{sign}id")[: size + 1])
     more = len(found) > size
     return Page(found[:size], _write(found[size - 1], by) if more else "")
 
 
-def _after(by: str, value: str | int, row_id: UUID, *, newest_first: bool) -> Q:
+def _after(by: str, value: datetime | int, row_id: UUID, *, newest_first: bool) -> Q:
     side = "lt" if newest_first else "gt"
     # The first condition lets the index find the place; the second settles equal values.
     reachable = Q(**{f"{by}__{side}e": value})
@@ -59,14 +62,25 @@ def _write(row: Model, by: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read(cursor: str) -> tuple[str | int, UUID]:
+def _read(cursor: str, *, is_time: bool) -> tuple[datetime | int, UUID]:
+    if len(cursor) > CURSOR_AT_MOST:
+        raise BadCursor
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         value, row_id = json.loads(base64.urlsafe_b64decode(padded))
-        if isinstance(value, str):
-            datetime.fromisoformat(value)
-        elif not isinstance(value, int) or abs(value) >= 2**63:
-            raise BadCursor
-        return value, UUID(row_id)
+        return _time(value) if is_time else _number(value), UUID(row_id)
     except (ValueError, TypeError, AttributeError) as error:
         raise BadCursor from error
+
+
+def _time(value: str) -> datetime:
+    at = datetime.fromisoformat(value)
+    if at.tzinfo is None:
+        raise BadCursor
+    return at
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or abs(value) >= 2**63:
+        raise BadCursor
+    return value

@@ -8,7 +8,7 @@ lost. Rights are read again before every push, so a socket ends with the right t
 import asyncio
 import contextlib
 from hashlib import sha256
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -98,8 +98,9 @@ class Region(AsyncWebsocketConsumer):
 
     def _enter(self) -> int | None:
         """Read person and rights again; return the close code for whoever may not stay."""
-        person, session = cast(User, self.scope["user"]), self.scope["session"]
-        if not person.is_authenticated or not session.exists(str(session.session_key)):
+        person: object = self.scope["user"]
+        session = self.scope["session"]
+        if not isinstance(person, User) or not session.exists(str(session.session_key)):
             return SIGNED_OUT
         found = queries.person_in(person, self.ids["workspace"])
         if found is None:

@@ -94,10 +94,11 @@ SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": "15s",
 }
 DATABASE_OPTIONS["options"] = " ".join(f"-c {k}={v}" for k, v in SESSION_SETTINGS.items())  # type: ignore[index]
-if os.environ.get("COUNTERSIGN_PROCESS") == "web":
+PROCESS = os.environ.get("COUNTERSIGN_PROCESS")
+if PROCESS == "web":
     # One thread per request: a pool, because persistent connections per thread exhaust the server.
     DATABASE_OPTIONS["pool"] = {"min_size": 2, "max_size": 10, "timeout": 10}  # type: ignore[index]
-else:
+elif PROCESS in {"worker", "sender", "timer"}:
     DATABASES["default"]["CONN_MAX_AGE"] = 600
 
 BROKER_URL = os.environ.get("BROKER_URL") or addresses.default_broker_url()

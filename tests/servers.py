@@ -36,6 +36,8 @@ def _start(stack: ExitStack) -> None:
     var = Path(tempfile.mkdtemp(prefix="countersign-tests-", dir="/tmp"))
     stack.callback(shutil.rmtree, var, ignore_errors=True)
     os.environ["COUNTERSIGN_VAR"] = str(var)
+    # The middleware that serves static files is made while tests are collected.
+    (var / "static").mkdir()
     supervisor = stack.enter_context(Supervisor(lambda line: print(line, file=sys.stderr)))  # noqa: T201
     os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL") or _database(supervisor)
     os.environ["BROKER_URL"] = os.environ.get("TEST_BROKER_URL") or _broker(supervisor)

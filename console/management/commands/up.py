@@ -63,8 +63,8 @@ class Command(BaseCommand):
         self._say(f"\nCountersign is running at {address}\n")
         notes = addresses.run_dir() / "demo.json"
         if notes.exists():
-            for person in json.loads(notes.read_text()):
-                self._say("  {email:<28} {password:<22} {role:<9} {workspace}".format(**person))
+            for line in _sign_ins(json.loads(notes.read_text())):
+                self._say(line)
         self._say("\nCtrl-C stops it. Logs are in " + str(addresses.var_dir() / "log"))
 
     def _say(self, line: str) -> None:
@@ -72,3 +72,16 @@ class Command(BaseCommand):
         with contextlib.suppress(OSError):
             self.stdout.write(line)
             self.stdout.flush()
+
+
+def _sign_ins(notes: list[dict[str, str]]) -> list[str]:
+    """Return a line for each person, and one for the password that they share."""
+    people: dict[str, list[dict[str, str]]] = {}
+    for note in notes:
+        people.setdefault(note["email"], []).append(note)
+    lines = [
+        f"  {email:<28} {held[0]['role']:<9} {', '.join(note['workspace'] for note in held)}"
+        for email, held in people.items()
+    ]
+    words = sorted({note["password"] for note in notes})
+    return [*lines, f"\n  password for all of them: {', '.join(words)}"]

@@ -1,0 +1,54 @@
+"""What people type to get in, and to let a program in."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+
+from console.access.operations.keying import NAME_AT_MOST
+from console.access.rights import SCOPES
+
+WRONG = "This address and this password do not belong together."
+LIFETIMES = {30: "30 days", 90: "90 days", 180: "180 days", 365: "a year"}
+
+
+class SignIn(AuthenticationForm):
+    """An e-mail address and a password."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Call the user name what it is here."""
+        super().__init__(*args, **kwargs)
+        self.error_messages = {**self.error_messages, "invalid_login": WRONG}
+        self.fields["username"].label = "E-mail address"
+        self.fields["username"].widget = forms.EmailInput(
+            attrs={"autocomplete": "username", "autofocus": True, "maxlength": 254}
+        )
+
+    def clean_username(self) -> str:
+        """Addresses are kept in small letters."""
+        address: str = self.cleaned_data["username"]
+        return address.strip().lower()
+
+
+class TokenForm(forms.Form):
+    """What a token is for, what it may do, and for how long."""
+
+    name = forms.CharField(
+        max_length=NAME_AT_MOST,
+        label="What is it for?",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "nightly invoice job"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        choices=list(SCOPES.items()),
+        label="What may it do?",
+        widget=forms.CheckboxSelectMultiple,
+    )
+    days = forms.TypedChoiceField(
+        choices=list(LIFETIMES.items()), coerce=int, initial=90, label="How long does it live?"
+    )
+
+    @property
+    def lifetime(self) -> timedelta:
+        """Return how long the token shall live."""
+        return timedelta(days=self.cleaned_data["days"])
