@@ -10,17 +10,17 @@ from uuid import UUID
 
 from django.db import connection
 from django.http import HttpResponse
-from ninja import Field, Header, Query, Router, Schema
+from ninja import Field, Header, Query, Router, Schema, Status
 from pydantic import ConfigDict
 
 from approvals import lifecycle, queries
-from approvals.operations.proposing import Exhibit, Request, propose
+from approvals.operations.proposing import Exhibit, ParamsInvalid, Request, propose
 from approvals.operations.withdrawing import withdraw
 from console.access.bearer import Bearer, ClientRequest
 from console.endpoints import POLL_SECONDS, PROBLEMS, usable_key
 from console.errors import Invalid
 from console.paging import page
-from snapshots.diff import Change
+from snapshots.diff import BadChange, Change
 
 if TYPE_CHECKING:
     from approvals.models import Proposal
@@ -121,10 +121,10 @@ def make_proposal(
     request: ClientRequest,
     payload: ProposalIn,
     idempotency_key: Annotated[str, Header(alias="Idempotency-Key")] = "",
-) -> tuple[int, Made]:
+) -> Status[Made]:
     """Put an action before people; the same Idempotency-Key with the same body is the same one."""
     wanted = _wanted(payload, request.actor.ref, usable_key(idempotency_key))
-    return 201, Made(id=propose(actor=request.actor, request=wanted, now=datetime.now(UTC)))
+    return Status(201, Made(id=propose(actor=request.actor, request=wanted, now=datetime.now(UTC))))
 
 
 @router.get("", auth=Bearer("proposals:read"), response={200: ProposalPage, **PROBLEMS})
@@ -191,6 +191,14 @@ def withdraw_proposal(
     return _detail(request, response, proposal_id)
 
 
+def _changes(payload: ProposalIn) -> tuple[Change, ...]:
+    written = [change.model_dump(exclude_unset=True) for change in payload.changes]
+    try:
+        return tuple(map(Change.from_json, written))
+    except BadChange as error:
+        raise ParamsInvalid(str(error), field="changes") from error
+
+
 def _wanted(payload: ProposalIn, origin: str, key: str) -> Request:
     return Request(
         state_key=payload.state,
@@ -198,9 +206,7 @@ def _wanted(payload: ProposalIn, origin: str, key: str) -> Request:
         params=payload.params,
         origin=origin,
         origin_step=key,
-        stated=tuple(
-            Change.from_json(change.model_dump(exclude_unset=True)) for change in payload.changes
-        ),
+        stated=_changes(payload),
         evidence=tuple(
             Exhibit(item.label, item.source, item.content, tuple(item.paths))
             for item in payload.evidence

@@ -270,3 +270,9 @@ def sealed(workspace_id: UUID, proposal_id: UUID, number: int | None) -> Revisio
     if row is None:
         raise NotFound("This proposal has no such revision.")
     return row
+
+
+def held_on(state_id: UUID) -> Execution | None:
+    """Return the execution that is on its way to a State, if there is one."""
+    rows = Execution.objects.filter(status="held", proposal__state=state_id)
+    return rows.select_related("proposal").first()

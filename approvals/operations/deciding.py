@@ -15,6 +15,7 @@ from console.actors import Actor
 from console.canonical import Json
 from console.errors import Conflict, Forbidden, Invalid, NotFound
 from console.ledger.operations.appending import append
+from console.locking import Busy
 from snapshots.operations.committing import lock
 from snapshots.queries import Head
 
@@ -66,7 +67,7 @@ def decide(  # noqa: PLR0913  (a signed act has that many parts)
     """Record one person's choice and settle the proposal when its terms are met.
 
     A double click answers like the first one. Locks: the State, then the proposal.
-    Raises: AlreadySettled, AlreadyDecided (409), RevisionChanged, WorldChanged (412),
+    Raises: AlreadySettled, AlreadyDecided, Busy (409), RevisionChanged, WorldChanged (412),
     NotEligible (403), Incomplete (422), NotFound (404).
     """
     with transaction.atomic(durable=True):
@@ -74,12 +75,13 @@ def decide(  # noqa: PLR0913  (a signed act has that many parts)
         if _decided_before(proposal, revision, actor, choice):
             return _standing(proposal)
         terms = Terms.from_json(proposal.terms)
-        _refuse_unless_open(proposal, current, revision, digest)
+        _refuse_unless_open(proposal, now)
+        _refuse_unless_current(current, revision, digest)
         _refuse_unless_eligible(actor, terms, proposal)
         _refuse_unless_complete(terms, current, choice, reason, ticked)
-        if choice == "approve" and (head.number, head.epoch) != _base(current):
-            raise WorldChanged
-        _record(proposal, current, actor, choice, reason, ticked, now)
+        if choice == "approve":
+            _refuse_unless_quiet(head, current)
+        _record(proposal, current, actor, choice, reason, _known_ticks(current, ticked), now)
         outcome = policy.outcome(terms, queries.choices(proposal.id, current.number))
         _conclude(outcome, proposal, current, head, actor, reason, now)
     return outcome
@@ -114,10 +116,17 @@ def _standing(proposal: Proposal) -> Outcome:
     return status if status in {"approved", "rejected"} else "pending"  # type: ignore[return-value]
 
 
-def _refuse_unless_open(proposal: Proposal, current: Revision, revision: int, digest: str) -> None:
+def _refuse_unless_open(proposal: Proposal, now: datetime) -> None:
     if not lifecycle.is_open(proposal.status):
         sentence = f"This proposal is {proposal.status} ({proposal.settled_by}). Nothing changed."
         raise AlreadySettled(sentence, proposal_status=proposal.status)
+    # The timer may come late; the deadline does not.
+    if now >= proposal.due_at:
+        sentence = "The deadline of this proposal has passed. Nothing changed."
+        raise AlreadySettled(sentence, proposal_status="expired")
+
+
+def _refuse_unless_current(current: Revision, revision: int, digest: str) -> None:
     if (revision, digest) != (current.number, current.digest):
         raise RevisionChanged(shown=revision, current=current.number)
 
@@ -137,12 +146,23 @@ def _refuse_unless_complete(
     unticked = [name for name in failed if name not in ticked]
     if missing := policy.missing_from(terms, choice, reason, unticked):
         raise Incomplete(missing, field="reason")
-    if len(reason) > REASON_AT_MOST:
-        raise Incomplete(f"A reason has at most {REASON_AT_MOST} characters.", field="reason")
+    if len(reason) > REASON_AT_MOST or "\x00" in reason:
+        sentence = f"A reason has at most {REASON_AT_MOST} characters, none of them NUL."
+        raise Incomplete(sentence, field="reason")
 
 
-def _base(current: Revision) -> tuple[int, int]:
-    return current.base_number, current.base_epoch
+def _known_ticks(current: Revision, ticked: list[str]) -> list[str]:
+    return [check["name"] for check in current.checks if check["name"] in ticked]
+
+
+def _refuse_unless_quiet(head: Head, current: Revision) -> None:
+    if (head.number, head.epoch) != (current.base_number, current.base_epoch):
+        raise WorldChanged
+    # Two effects on their way to one State would make the later one stale.
+    held = queries.held_on(head.state_id)
+    if held is not None:
+        sentence = f"“{held.proposal.title}” is carried out on the same State in a moment."
+        raise Busy(f"{sentence} Nothing was recorded; decide again after it.")
 
 
 def _record(

@@ -16,7 +16,8 @@ from approvals.queries import fields_of
 from console.canonical import Json, canonical_bytes, sha256
 from console.errors import Invalid
 from snapshots import queries as snapshots
-from snapshots.diff import Change, DoesNotFit, diff
+from snapshots.content import NotContent
+from snapshots.diff import BadChange, Change, DoesNotFit, diff
 from snapshots.queries import Head
 
 
@@ -60,7 +61,7 @@ def preview(
         changes = diff(document, after, keys=base.list_keys)
         checks = effect.checks(document, params)
         facts = effect.facts(document, params)
-    except (CannotDo, DoesNotFit) as error:
+    except (CannotDo, BadChange, DoesNotFit, NotContent) as error:
         raise EffectImpossible(str(error)) from error
     return Preview(
         base=base,

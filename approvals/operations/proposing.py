@@ -9,15 +9,15 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from approvals import queries
-from approvals.effects import Check
+from approvals.effects import STATED, Check
 from approvals.models import ActionType, Evidence, Proposal, Revision
 from approvals.operations.previewing import Preview, preview
 from approvals.parameters import objections_to
 from approvals.policy import Terms, rank, terms_for
 from console.access.queries import people_with_role
 from console.actors import Actor
-from console.canonical import Json, digest, sha256
-from console.errors import Conflict, Invalid
+from console.canonical import FILE_LIMITS, Json, Unreadable, check, digest, sha256
+from console.errors import Conflict, Invalid, KeyReused
 from console.ledger.operations.appending import append
 from console.live import ring
 from snapshots import queries as snapshots
@@ -35,22 +35,10 @@ class UnknownActionType(Invalid):
     code = "unknown_action_type"
 
 
-class UnknownState(Invalid):
-    """There is no State with this key in the workspace."""
-
-    code = "unknown_state"
-
-
 class ParamsInvalid(Invalid):
     """The parameters do not fit the action type's schema."""
 
     code = "invalid_params"
-
-
-class KeyReused(Invalid):
-    """The same key came before with another body."""
-
-    code = "key_reused"
 
 
 class AlreadyRejected(Conflict):
@@ -113,12 +101,11 @@ def propose(*, actor: Actor, request: Request, now: datetime) -> UUID:
     Raises: UnknownActionType, UnknownState, ParamsInvalid, KeyReused, EffectImpossible (422),
     AlreadyRejected (409), HeadMoved (412).
     """
+    _refuse_unless_storable(request)
     if known := _known(actor, request):
         return known
     action_type = _action_type(actor, request)
-    base = snapshots.find(actor.workspace_id, request.state_key)
-    if base is None:
-        raise UnknownState(f"There is no State {request.state_key!r}.", field="state")
+    base = snapshots.named(actor.workspace_id, request.state_key)
     if request.base_number not in {None, base.number}:
         raise HeadMoved(expected=request.base_number, found=base.number)
     shown = preview(action_type, request.params, list(request.stated), base)
@@ -132,14 +119,39 @@ def propose(*, actor: Actor, request: Request, now: datetime) -> UUID:
         raise
 
 
+def _refuse_unless_storable(request: Request) -> None:
+    stated: list[Json] = [change.to_json() for change in request.stated]
+    said: list[Json] = [request.rationale, request.external_ref]
+    shown: list[Json] = [
+        text for item in request.evidence for text in (item.label, item.source, item.content)
+    ]
+    try:
+        check([request.params, stated, said, shown], FILE_LIMITS)
+    except Unreadable as error:
+        raise ParamsInvalid(error.sentence) from error
+
+
 def _known(actor: Actor, request: Request) -> UUID | None:
     rows = Proposal.objects.filter(workspace_id=actor.workspace_id, origin=request.origin)
     known = rows.filter(origin_step=request.origin_step).first()
-    if known and known.request_digest != request.digest:
+    if known and not _is_repeated(known, request):
         raise KeyReused(proposal=str(known.id))
     if known is None and rows.filter(request_digest=request.digest, status="rejected").exists():
         raise AlreadyRejected
     return known.id if known else None
+
+
+def _is_repeated(known: Proposal, request: Request) -> bool:
+    """Tell whether a request says what the one before it said, down to its evidence."""
+    first = known.revisions.get(number=1)
+    rows = known.evidence.order_by("number")
+    shown = [Exhibit(row.label, row.source, row.content, tuple(row.paths)) for row in rows]
+    return (
+        known.request_digest == request.digest
+        and known.external_ref == request.external_ref
+        and first.rationale == request.rationale[:RATIONALE_AT_MOST]
+        and shown == list(request.evidence)
+    )
 
 
 def _action_type(actor: Actor, request: Request) -> ActionType:
@@ -152,6 +164,9 @@ def _action_type(actor: Actor, request: Request) -> ActionType:
     if found:
         listed: list[Json] = [{"field": f"params.{name}", "message": text} for name, text in found]
         raise ParamsInvalid(found[0][1], errors=listed)
+    if request.stated and action_type.effect != STATED:
+        sentence = "The effect of this action type is worked out here; it takes no stated changes."
+        raise ParamsInvalid(sentence, field="changes")
     if len(request.evidence) > EVIDENCE_AT_MOST:
         raise ParamsInvalid(f"At most {EVIDENCE_AT_MOST} pieces of evidence.", field="evidence")
     return action_type

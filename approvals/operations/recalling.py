@@ -7,15 +7,17 @@ from django.db import transaction
 
 from approvals.effects import Check
 from approvals.models import Decision, Execution, Proposal, Revision
-from approvals.operations.previewing import preview
+from approvals.operations.previewing import EffectImpossible, Preview, preview
 from approvals.operations.proposing import write_revision
-from approvals.operations.settling import announce
+from approvals.operations.settling import announce, settle
 from console.access.rights import allows
 from console.actors import Actor
-from console.errors import Conflict, Forbidden, NotFound
+from console.errors import Conflict, Forbidden, Invalid, NotFound
 from console.ledger.operations.appending import append
 from snapshots.diff import Change
 from snapshots.operations.committing import lock
+
+REASON_AT_MOST = 500
 
 
 class TooLate(Conflict):
@@ -24,12 +26,22 @@ class TooLate(Conflict):
     code = "too_late"
 
 
+def may_recall(actor: Actor, *, has_approved: bool) -> bool:
+    """Say whether an actor may take an approval back: whoever gave it, or an admin."""
+    return has_approved or allows(actor.roles, "administer")
+
+
 def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> None:
     """Reopen an approved proposal before it is carried out, as a new revision.
 
-    The approvals stay with the revision they were given to.
-    Locks: the State, then the proposal. Raises: TooLate (409), Forbidden (403), NotFound (404).
+    The approvals stay with the revision they were given to. Where the action has become
+    impossible meanwhile, the proposal is stale instead.
+    Locks: the State, then the proposal.
+    Raises: TooLate (409), Forbidden (403), Invalid (422), NotFound (404).
     """
+    if len(reason) > REASON_AT_MOST or "\x00" in reason:
+        sentence = f"A reason has at most {REASON_AT_MOST} characters, none of them NUL."
+        raise Invalid(sentence, field="reason")
     with transaction.atomic(durable=True):
         rows = Proposal.objects.filter(workspace_id=actor.workspace_id, id=proposal_id)
         state_id = rows.values_list("state_id", flat=True).first()
@@ -46,28 +58,43 @@ def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> No
         _refuse_unless_allowed(actor, proposal)
         if held is None or proposal.status != "approved":
             raise TooLate
-        held.status, held.problem = "recalled", reason[:500]
+        held.status, held.problem = "recalled", reason
         held.save(update_fields=["status", "problem"])
         current = Revision.objects.get(proposal=proposal, number=proposal.revision)
         stated = [Change.from_json(item) for item in current.stated or []]
-        shown = preview(proposal.action_type, current.params, stated, head)
-        proposal.status, proposal.settled_at, proposal.settled_by = "pending", None, ""
-        proposal.settled_reason, proposal.revision = "", current.number + 1
-        proposal.base_number = head.number
-        proposal.save()
-        write_revision(
-            proposal,
-            proposal.revision,
-            shown,
-            [Check(**check) for check in current.checks],
-            params=current.params,
-            stated=stated,
-            rationale=current.rationale,
-            why=f"Recalled by {actor.name}.",
-            now=now,
-        )
+        try:
+            shown = preview(proposal.action_type, current.params, stated, head)
+        except EffectImpossible as refused:
+            settle(proposal, "stale", actor=actor, reason=refused.sentence, now=now)
+        else:
+            _reopen(proposal, current, shown, stated, actor, now)
         append(actor, "execution.recalled", f"proposal:{proposal.id}", {"reason": reason})
         announce(proposal.id, proposal.workspace_id)
+
+
+def _reopen(
+    proposal: Proposal,
+    current: Revision,
+    shown: Preview,
+    stated: list[Change],
+    actor: Actor,
+    now: datetime,
+) -> None:
+    proposal.status, proposal.settled_at, proposal.settled_by = "pending", None, ""
+    proposal.settled_reason, proposal.revision = "", current.number + 1
+    proposal.base_number = shown.base.number
+    proposal.save()
+    write_revision(
+        proposal,
+        proposal.revision,
+        shown,
+        [Check(**check) for check in current.checks],
+        params=current.params,
+        stated=stated,
+        rationale=current.rationale,
+        why=f"Recalled by {actor.name}.",
+        now=now,
+    )
 
 
 def _refuse_unless_allowed(actor: Actor, proposal: Proposal) -> None:
@@ -75,5 +102,5 @@ def _refuse_unless_allowed(actor: Actor, proposal: Proposal) -> None:
         proposal=proposal, revision=proposal.revision, choice="approve"
     )
     mine = actor.kind == "person" and approvals.filter(person=UUID(actor.id)).exists()
-    if not (mine or allows(actor.roles, "administer")):
+    if not may_recall(actor, has_approved=mine):
         raise Forbidden("Only whoever approved it, or an admin, may recall an approval.")

@@ -1,0 +1,78 @@
+"""Expiring closes what nobody decided in time, and never approves anything."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from approvals.models import Decision, Execution
+from approvals.operations.deciding import AlreadySettled
+from approvals.operations.executing import carry_out_due
+from approvals.operations.expiring import NOBODY_DECIDED, expire_due
+from console.doorbell.models import Ring
+from tests.story import Cast, now
+
+pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return Cast.build()
+
+
+@pytest.fixture
+def at() -> datetime:
+    return now()
+
+
+def test_leaves_what_still_has_time(cast: Cast, at: datetime) -> None:
+    proposal_id = cast.ask(at=at)
+    assert expire_due(now=at + HOUR - timedelta(microseconds=1)) == 0
+    assert cast.answer(proposal_id).status == "pending"
+
+
+def test_closes_what_is_due_and_tells_the_proposer(cast: Cast, at: datetime) -> None:
+    proposal_id = cast.ask(at=at, wake_task="agents.wake", origin="run:5")
+    later = cast.ask(amount=71, at=at + HOUR)
+    Ring.objects.all().delete()
+    assert expire_due(now=at + HOUR) == 1
+    answer = cast.answer(proposal_id)
+    assert (answer.status, answer.by, answer.reason) == ("expired", "Timer", NOBODY_DECIDED)
+    assert answer.is_final
+    assert cast.answer(later).status == "pending"
+    assert list(Ring.objects.values_list("task", "key")) == [("agents.wake", "5")]
+    assert cast.said(f"proposal:{proposal_id}") == ["proposal.made", "proposal.expired"]
+
+
+def test_twice_is_once(cast: Cast, at: datetime) -> None:
+    cast.ask(at=at)
+    assert [expire_due(now=at + HOUR) for _ in range(2)] == [1, 0]
+    assert cast.ledger_objection() is None
+
+
+def test_never_approves_not_even_with_one_of_two_approvals(cast: Cast, at: datetime) -> None:
+    cast.policy(approvals=2)
+    proposal_id = cast.ask(at=at)
+    cast.decide(cast.ana, proposal_id, at=at)
+    expire_due(now=at + 100 * HOUR)
+    with pytest.raises(AlreadySettled):
+        cast.decide(cast.ben, proposal_id, at=at + 100 * HOUR)
+    assert carry_out_due(now=at + 100 * HOUR) == 0
+    assert not Execution.objects.exists()
+    assert (Decision.objects.count(), cast.content()["balance"]) == (1, 1000)
+
+
+def test_does_not_touch_what_was_approved_in_time_and_is_held(cast: Cast, at: datetime) -> None:
+    cast.policy(hold_seconds=7_200)
+    proposal_id = cast.ask(at=at)
+    cast.decide(cast.ana, proposal_id, at=at + HOUR / 2)
+    assert expire_due(now=at + 2 * HOUR) == 0
+    assert cast.answer(proposal_id).status == "approved"
+
+
+def test_closes_the_most_overdue_first_and_no_more_than_it_is_told(
+    cast: Cast, at: datetime
+) -> None:
+    made = [cast.ask(amount=n, at=at - n * HOUR) for n in (1, 3, 2)]
+    assert expire_due(now=at + HOUR, at_most=2) == 2
+    assert [cast.answer(each).status for each in made] == ["pending", "expired", "expired"]
