@@ -2,13 +2,12 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from ninja import NinjaAPI
 
 from agents.api import router as jobs
 from approvals.api import router as proposals
 from console import problems
 
-api = NinjaAPI(
+api = problems.DocumentedAPI(
     title="Countersign",
     version="1",
     description="Submit jobs and proposals. No token can decide: people do that in the browser.",

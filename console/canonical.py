@@ -97,7 +97,9 @@ def check(value: Json, limits: Limits = REQUEST_LIMITS) -> None:
         elif isinstance(item, int | float):
             _check_number(item)
         if count + len(stack) > limits.max_values:
-            raise Unreadable("too_many_values", f"More than {limits.max_values} values in one body.")
+            raise Unreadable(
+                "too_many_values", f"More than {limits.max_values} values in one body."
+            )
 
 
 def canonical_bytes(value: Json) -> bytes:

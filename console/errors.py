@@ -60,3 +60,9 @@ class Invalid(Refused):
 
     status = 422
     code = "invalid"
+
+
+class KeyReused(Invalid):
+    """The same key came before with another body."""
+
+    code = "key_reused"

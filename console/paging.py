@@ -39,7 +39,8 @@ def page(
     Raises: BadCursor (400).
     """
     if cursor:
-        is_time = isinstance(rows.model._meta.get_field(by), DateTimeField)
+        # Django documents `_meta`, underscore and all.
+        is_time = isinstance(rows.model._meta.get_field(by), DateTimeField)  # noqa: SLF001
         place = _read(cursor, is_time=is_time)
         rows = rows.filter(_after(by, *place, newest_first=newest_first))
     sign = "-" if newest_first else ""

@@ -2,17 +2,20 @@
 
 import logging
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 
 from console.canonical import REQUEST_LIMITS, Json, Unreadable, parse
 from console.errors import Refused
 
+MEDIA_TYPE = "application/problem+json"
 logger = logging.getLogger(__name__)
 
 
@@ -24,12 +27,27 @@ class StrictParser(Parser):
         return parse(request.body)
 
 
+class DocumentedAPI(NinjaAPI):
+    """An API whose document gives problems the media type in which they come."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """Return the OpenAPI document."""
+        schema = super().get_openapi_schema(**options)
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                for status, answer in operation["responses"].items():
+                    if int(status) >= HTTPStatus.BAD_REQUEST:
+                        answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
+        return schema
+
+
 def install(api: NinjaAPI) -> None:
     """Answer every error of an API as a problem."""
     api.add_exception_handler(Refused, _refused)
     api.add_exception_handler(ValidationError, _invalid)
     api.add_exception_handler(AuthenticationError, _unauthenticated)
     api.add_exception_handler(HttpError, _http)
+    api.add_exception_handler(RequestDataTooBig, _too_large)
     api.add_exception_handler(Exception, _unforeseen)
 
 
@@ -43,12 +61,12 @@ def problem(status: int, code: str, detail: str, **more: Json) -> HttpResponse:
         "detail": detail,
         **more,
     }
-    return JsonResponse(body, status=status, content_type="application/problem+json")
+    return JsonResponse(body, status=status, content_type=MEDIA_TYPE)
 
 
 def _refused(_request: HttpRequest, error: Any) -> HttpResponse:
     body = error.problem()
-    return JsonResponse(body, status=error.status, content_type="application/problem+json")
+    return JsonResponse(body, status=error.status, content_type=MEDIA_TYPE)
 
 
 def _invalid(_request: HttpRequest, error: Any) -> HttpResponse:
@@ -75,10 +93,12 @@ def _http(_request: HttpRequest, error: Any) -> HttpResponse:
     cause = error.__cause__
     if isinstance(cause, Unreadable):
         return problem(cause.http_status, cause.code, cause.sentence)
-    if isinstance(cause, RequestDataTooBig):
-        sentence = f"At most {REQUEST_LIMITS.max_bytes} bytes are read."
-        return problem(413, "body_too_large", sentence)
     return problem(error.status_code, "bad_request", str(error))
+
+
+def _too_large(_request: HttpRequest, _error: Any) -> HttpResponse:
+    sentence = f"At most {REQUEST_LIMITS.max_bytes} bytes are read."
+    return problem(413, "body_too_large", sentence)
 
 
 def _unforeseen(request: HttpRequest, error: Any) -> HttpResponse:

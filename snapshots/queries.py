@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 
 from console.canonical import Json
-from console.errors import NotFound, Refused
+from console.errors import Invalid, NotFound, Refused
 from snapshots import content as contents
 from snapshots.diff import Change, apply, diff
 from snapshots.models import Snapshot, State
@@ -20,6 +20,12 @@ class Corrupt(Refused):
 
     status = 500
     code = "snapshot_corrupt"
+
+
+class UnknownState(Invalid):
+    """There is no State with this key in the workspace."""
+
+    code = "unknown_state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,12 @@ def find(workspace_id: UUID, key: str) -> Head | None:
     return as_head(state) if state else None
 
 
-def heads(workspace_id: UUID, state_ids: set[UUID]) -> dict[UUID, Head]:
-    """Return several States at once, by id."""
-    return {s.id: as_head(s) for s in states(workspace_id).filter(id__in=state_ids)}
+def named(workspace_id: UUID, key: str) -> Head:
+    """Return where the State under this key stands. Raises: UnknownState (422)."""
+    found = find(workspace_id, key)
+    if found is None:
+        raise UnknownState(f"There is no State {key!r} in this workspace.", field="state")
+    return found
 
 
 def snapshots(workspace_id: UUID, state_id: UUID) -> QuerySet[Snapshot]:

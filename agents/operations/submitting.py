@@ -13,7 +13,7 @@ from approvals.parameters import objections_to
 from console.actors import Actor
 from console.canonical import Json, digest
 from console.doorbell.operations.ringing import ring_task
-from console.errors import Invalid
+from console.errors import Invalid, KeyReused
 from console.ids import new_id
 from console.ledger.operations.appending import append
 from console.live import ring
@@ -26,22 +26,10 @@ class UnknownWorkflow(Invalid):
     code = "unknown_workflow"
 
 
-class UnknownState(Invalid):
-    """There is no State with this key in the workspace."""
-
-    code = "unknown_state"
-
-
 class InputInvalid(Invalid):
     """The job's input does not fit the workflow's schema."""
 
     code = "invalid_input"
-
-
-class KeyReused(Invalid):
-    """This Idempotency-Key came before with another body."""
-
-    code = "key_reused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +62,7 @@ def submit(*, actor: Actor, request: JobRequest, now: datetime) -> tuple[UUID, b
     if known := _known(actor, request):
         return known, False
     _check_input(request)
-    state = snapshots.find(actor.workspace_id, request.state_key)
-    if state is None:
-        raise UnknownState(f"There is no State {request.state_key!r}.", field="state")
+    state = snapshots.named(actor.workspace_id, request.state_key)
     try:
         with transaction.atomic():
             return _write(actor, request, state.state_id, now), True

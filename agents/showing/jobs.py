@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 
 from agents import lifecycle, queries
-from agents.showing.addresses import listed_at
 from agents.operations.cancelling import may_cancel
+from agents.showing.addresses import listed_at
 from agents.showing.runs import PAGE_SIZE, split, status_label, workflow_label
 from console.access.models import Workspace
 from console.actors import Actor

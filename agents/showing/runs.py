@@ -21,7 +21,7 @@ from console.errors import NotFound
 from console.paging import page
 
 if TYPE_CHECKING:
-    from agents.models import Job, Run
+    from agents.models import Run
 
 PAGE_SIZE = 50
 SHOWN_STEPS = 350
