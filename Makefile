@@ -18,7 +18,7 @@ run: .venv/run.stamp ## start everything and print the address (ARGS="--port 900
 
 .PHONY: test
 test: lint ## all static checks, then all tests
-	$(PYTHON) -m pytest -n 2 $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: .venv/dev.stamp ## static checks only
@@ -27,7 +27,6 @@ lint: .venv/dev.stamp ## static checks only
 	$(PYTHON) -m mypy .
 	.venv/bin/lint-imports
 	.venv/bin/djlint templates --lint --quiet
-	$(PYTHON) manage.py makemigrations --check --dry-run
 
 .PHONY: format
 format: .venv/dev.stamp ## rewrite files the way `lint` wants them
