@@ -13,6 +13,7 @@ from approvals.operations.executing import WorldChanged, carry_out_due
 from approvals.operations.recalling import TooLate, recall
 from console.doorbell.models import Ring
 from console.errors import Forbidden, Invalid, NotFound
+from console.locking import Busy
 from snapshots.diff import Change
 from tests.story import Cast, now
 
@@ -164,11 +165,25 @@ class TestHeld:
     def test_one_that_cannot_be_done_does_not_stop_the_next(
         self, cast: Cast, held: UUID, at: datetime
     ) -> None:
-        other = cast.ask(amount=41)
+        cast.open_drawer("ledger/drawer")
+        other = cast.state_change(Change("add", "/memo", value="x"), state_key="ledger/drawer")
         cast.decide(cast.ben, other, at=at + timedelta(seconds=1))
+        cast.move_world(Change("replace", "/balance", 1000, 900))
         assert carry_out_due(now=at + 2 * HOLD) == 2
-        assert cast.content()["balance"] == 930
-        assert [execution(each).status for each in (held, other)] == ["succeeded", "failed"]
+        assert [execution(each).status for each in (held, other)] == ["failed", "succeeded"]
+
+    def test_lets_nobody_approve_another_one_on_the_same_state(
+        self, cast: Cast, held: UUID, at: datetime
+    ) -> None:
+        second, third = cast.ask(amount=41), cast.ask(amount=42)
+        with pytest.raises(Busy, match="Pay 70 to Northwind") as refused:
+            cast.decide(cast.ben, second)
+        assert (refused.value.status, refused.value.code) == (409, "state_busy")
+        assert cast.decide(cast.ben, third, "reject") == "rejected"
+        recall(actor=cast.ana, proposal_id=held, reason="wrong", now=at)
+        assert cast.decide(cast.ben, second, at=at) == "approved"
+        assert carry_out_due(now=at + HOLD) == 1
+        assert cast.content()["balance"] == 959
 
     def test_keeps_the_ledger_whole(self, cast: Cast, held: UUID, at: datetime) -> None:
         carry_out_due(now=at + HOLD)

@@ -1,7 +1,7 @@
 """Racing: two at the same instant make one decision each, one execution, and a whole ledger."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -12,9 +12,11 @@ from agents.operations.submitting import JobRequest, submit
 from agents.workflows import Workflow
 from approvals.models import Decision, Execution, Proposal
 from approvals.operations.deciding import decide
+from approvals.operations.executing import carry_out_due
 from approvals.operations.expiring import expire_due
 from approvals.operations.proposing import Request, propose
 from approvals.operations.rebasing import rebase
+from approvals.operations.recalling import recall
 from approvals.operations.withdrawing import withdraw
 from approvals.policy import Choice
 from console.actors import Actor
@@ -180,6 +182,49 @@ def test_an_approval_against_the_world_that_moves(cast: Cast, both: Race, pairs:
 
 
 @PAIRS
+def test_two_held_approvals_on_one_state(cast: Cast, both: Race, pairs: int) -> None:
+    cast.policy(hold_seconds=60)
+    for _ in range(pairs):
+        one, other = cast.ask(amount=1), cast.ask(amount=1)
+        said = both.run(vote(cast, cast.ana, one), vote(cast, cast.ben, other))
+        assert sorted(said) == ["approved", "state_busy"]
+        assert carry_out_due(now=now() + timedelta(seconds=60)) == 1
+        left = other if said[0] == "approved" else one
+        withdraw(actor=cast.scout, proposal_id=left, reason="", now=now())
+    assert_whole(cast, paid=pairs)
+
+
+@PAIRS
+def test_two_senders_of_one_held_approval(cast: Cast, both: Race, pairs: int) -> None:
+    cast.policy(hold_seconds=60)
+    for _ in range(pairs):
+        proposal_id = cast.ask(amount=1)
+        cast.decide(cast.ana, proposal_id)
+        due = now() + timedelta(seconds=60)
+        both.run(sending(due), sending(due))
+        assert executions(proposal_id) == 1
+        assert cast.answer(proposal_id).status == "approved"
+    assert_whole(cast, paid=pairs)
+
+
+@PAIRS
+def test_the_sender_against_a_recall(cast: Cast, both: Race, pairs: int) -> None:
+    cast.policy(hold_seconds=60)
+    paid = 0
+    for _ in range(pairs):
+        proposal_id = cast.ask(amount=1)
+        cast.decide(cast.ana, proposal_id)
+        due = now() + timedelta(seconds=60)
+        _, recalled = both.run(sending(due), recalling(cast, proposal_id))
+        assert executions(proposal_id) == (recalled == "too_late")
+        assert cast.answer(proposal_id).status == ("approved" if recalled else "pending")
+        paid += recalled == "too_late"
+    assert cast.content()["balance"] == 1_000 - paid
+    assert Execution.objects.filter(status="succeeded").count() == paid
+    assert cast.ledger_objection() is None
+
+
+@PAIRS
 def test_the_timer_against_a_withdrawal(cast: Cast, both: Race, pairs: int) -> None:
     for number in range(pairs):
         proposal_id = cast.ask(amount=1)
@@ -237,3 +282,11 @@ def moving(cast: Cast, event: Change) -> Callable[[], None]:
 
 def expiring(due: datetime) -> Callable[[], int]:
     return lambda: expire_due(now=due)
+
+
+def sending(due: datetime) -> Callable[[], int]:
+    return lambda: carry_out_due(now=due)
+
+
+def recalling(cast: Cast, proposal_id: UUID) -> Callable[[], None]:
+    return lambda: recall(actor=cast.ana, proposal_id=proposal_id, reason="", now=now())

@@ -1,0 +1,114 @@
+"""Two workspaces: whatever belongs to the other one is not there."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from agents.models import Job
+from approvals import queries
+from approvals.models import Proposal
+from console.api import api
+from console.errors import NotFound
+from tests.api.robots import JOBS, PROPOSALS, Robot, code_of, robot_of
+from tests.story import BOOK, Cast
+
+pytestmark = pytest.mark.django_db
+PAY = {"state": BOOK, "action_type": "pay", "params": {"vendor": "V7", "amount": 70}}
+JOB = {"workflow": "pay", "state": BOOK, "input": {"amount": 70}}
+
+
+@pytest.fixture
+def stranger(cast: Cast) -> Robot:
+    """A program of Zoe's, with every scope, in the other workspace."""
+    return robot_of(cast, cast.zoe)
+
+
+@pytest.fixture
+def ids(robot: Robot) -> dict[str, str]:
+    """What Eve's program has made."""
+    return {
+        "job_id": robot.post(JOBS, JOB).json()["id"],
+        "proposal_id": robot.post(PROPOSALS, PAY).json()["id"],
+    }
+
+
+def routes_with_ids() -> list[tuple[str, str]]:
+    schema: dict[str, Any] = api.get_openapi_schema()
+    return [(m, path) for path, methods in schema["paths"].items() for m in methods if "{" in path]
+
+
+@pytest.mark.parametrize(("method", "path"), routes_with_ids())
+def test_an_id_of_the_other_workspace_is_not_there(
+    robot: Robot, stranger: Robot, ids: dict[str, str], method: str, path: str
+) -> None:
+    body = {"reason": "mine"} if path.endswith("withdraw") else None
+    path += "?seconds=0" if path.endswith("wait") else ""
+    sent = {} if method == "get" else {"body": body}
+    theirs = getattr(stranger, method)(path.format(**ids), **sent)
+    assert code_of(theirs) == "404 not_found"
+    nobodys = {name: str(uuid4()) for name in ids}
+    invented = getattr(stranger, method)(path.format(**nobodys), **sent)
+    assert invented.content == theirs.content
+    assert Job.objects.get().current_run.status == "queued"  # type: ignore[union-attr]
+    assert Proposal.objects.get().status == "pending"
+    assert getattr(robot, method)(path.format(**ids), **sent).status_code == 200
+
+
+def test_every_route_with_an_id_is_tried() -> None:
+    assert len(routes_with_ids()) == 6
+
+
+def test_lists_hold_only_what_is_ones_own(
+    robot: Robot, stranger: Robot, ids: dict[str, str]
+) -> None:
+    for path, mine in ((JOBS, ids["job_id"]), (PROPOSALS, ids["proposal_id"])):
+        assert [item["id"] for item in robot.get(path).json()["items"]] == [mine]
+        assert stranger.get(path).json() == {"items": [], "next_cursor": ""}
+
+
+def test_a_cursor_of_the_other_workspace_opens_nothing(
+    robot: Robot, stranger: Robot, ids: dict[str, str]
+) -> None:
+    for path, body in ((JOBS, JOB), (PROPOSALS, {**PAY, "params": {"vendor": "V9", "amount": 1}})):
+        robot.post(path, body)
+        cursor = robot.get(path, limit=1).json()["next_cursor"]
+        assert cursor
+        assert stranger.get(path, cursor=cursor).json()["items"] == []
+
+
+def test_the_same_keys_names_and_states_mean_ones_own(
+    cast: Cast, robot: Robot, stranger: Robot
+) -> None:
+    mine, theirs = (each.post(PROPOSALS, PAY, key="k-1").json()["id"] for each in (robot, stranger))
+    assert mine != theirs
+    rows = {str(row.id): row.state_id for row in Proposal.objects.all()}
+    assert rows == {mine: cast.book.state_id, theirs: cast.other_book.state_id}
+
+
+def test_a_state_or_an_action_type_of_the_other_workspace_is_unknown(
+    cast: Cast, stranger: Robot
+) -> None:
+    cast.open_drawer("ledger/secret")
+    for path, body in ((PROPOSALS, PAY), (JOBS, JOB)):
+        answer = stranger.post(path, {**body, "state": "ledger/secret"})
+        assert code_of(answer) == "422 unknown_state"
+    cast.declare_note("acme_only")
+    answer = stranger.post(PROPOSALS, {**PAY, "action_type": "acme_only", "params": {}})
+    assert code_of(answer) == "422 unknown_action_type"
+
+
+def test_a_proposer_learns_nothing_of_the_other_workspace(cast: Cast, ids: dict[str, str]) -> None:
+    with pytest.raises(NotFound):
+        queries.answer(cast.other.id, UUID(ids["proposal_id"]))
+
+
+def test_people_of_the_other_workspace_decide_nothing(cast: Cast, ids: dict[str, str]) -> None:
+    browser = Robot().client
+    browser.force_login(cast.user(cast.zoe), backend="django.contrib.auth.backends.ModelBackend")
+    seen = cast.look(UUID(ids["proposal_id"])).revision
+    form = {"choice": "approve", "revision": seen.number, "digest": seen.digest}
+    for slug in ("acme", "zenith"):
+        answer = browser.post(f"/w/{slug}/proposals/{ids['proposal_id']}/decide/", form)
+        assert answer.status_code == 404
+    assert cast.answer(UUID(ids["proposal_id"])).status == "pending"
