@@ -7,6 +7,7 @@ lost. Rights are read again before every push, so a socket ends with the right t
 
 import asyncio
 import contextlib
+from abc import abstractmethod
 from hashlib import sha256
 from typing import Any, ClassVar
 
@@ -33,13 +34,13 @@ class Region(AsyncWebsocketConsumer):
     workspace: Workspace
     actor: Actor
 
+    @abstractmethod
     def topics(self) -> list[tuple[str, object]]:
         """Return (kind, id) of everything that changes this region."""
-        raise NotImplementedError
 
+    @abstractmethod
     def context(self) -> dict[str, Any]:
         """Return what the fragment shows, read from the rows. Raises: NotFound."""
-        raise NotImplementedError
 
     @property
     def ids(self) -> dict[str, Any]:
