@@ -34,14 +34,15 @@ def digest_of(value: Json) -> str:
     return sha256(content_bytes(value))
 
 
-def check(entry: Entry, kind: str, name: str, input_digest: str) -> None:
+def check(entry: Entry, kind: str, name: str, agent: str, input_digest: str) -> None:
     """Refuse to go on with a journal that tells of another program.
 
     Raises: Nondeterministic, with both sides.
     """
-    if (entry.kind, entry.name, entry.input_digest) != (kind, name, input_digest):
+    recorded = (entry.kind, entry.name, entry.agent, entry.input_digest)
+    if recorded != (kind, name, agent, input_digest):
         raise Nondeterministic(
             f"Step {entry.index} was {entry.kind} {entry.name!r} when it ran first; "
             f"now the workflow asks for {kind} {name!r}"
-            + ("." if entry.name != name else " with another input.")
+            + ("." if entry.name != name else " by another agent or with another input.")
         )

@@ -21,11 +21,11 @@ from console.canonical import Json
 _LEASE = "make_interval(secs => %(lease)s)"
 
 _CLAIM = f"""
-    UPDATE agents_run SET status = 'running', fence = fence + 1, attempts = attempts + 1,
+    UPDATE agents_run SET status = 'running', fence = fence + 1,
         lease_until = clock_timestamp() + {_LEASE}, started_at = coalesce(started_at, now())
     WHERE id = ANY(ARRAY(
         SELECT id FROM agents_run WHERE {{ready}} LIMIT %(most)s FOR UPDATE SKIP LOCKED))
-    RETURNING id, workspace_id, job_id, fence, next_step, attempts
+    RETURNING id, workspace_id, job_id, fence, next_step
 """  # noqa: S608  (constants of this file)
 _CLAIM_QUEUED = _CLAIM.format(ready="status = 'queued' ORDER BY queued_at, id")
 _CLAIM_LOST = _CLAIM.format(ready="status = 'running' AND lease_until < clock_timestamp()")
@@ -46,8 +46,17 @@ _SUSPEND = """
     UPDATE agents_run SET status = 'waiting', waiting_for = %(proposal)s, lease_until = NULL
     WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
 """
+_BEGIN = """
+    UPDATE agents_run SET attempts = attempts + 1
+    WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
+    RETURNING attempts
+"""
+_HOLD = """
+    SELECT 1 FROM agents_run
+    WHERE id = %(run)s AND fence = %(fence)s AND status = 'running' FOR NO KEY UPDATE
+"""
 _RELEASE = """
-    UPDATE agents_run SET status = 'queued', attempts = attempts - 1, lease_until = NULL
+    UPDATE agents_run SET status = 'queued', attempts = attempts - %(begun)s, lease_until = NULL
     WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
 """
 _WAKE = """
@@ -79,7 +88,6 @@ class Claim:
     job_id: UUID
     fence: int
     next_step: int
-    attempts: int
 
 
 def claim(at_most: int) -> list[Claim]:
@@ -88,6 +96,20 @@ def claim(at_most: int) -> list[Claim]:
     rows = _execute(_CLAIM_QUEUED, values).fetchall()
     rows = rows or _execute(_CLAIM_LOST, values).fetchall()
     return [Claim(*row) for row in rows]
+
+
+def begin(claimed: Claim) -> int:
+    """Count an attempt, and return which one without progress this is. Raises: Fenced."""
+    row = _execute(_BEGIN, _mine(claimed)).fetchone()
+    if row is None:
+        raise Fenced
+    attempts: int = row[0]
+    return attempts
+
+
+def hold(claimed: Claim) -> None:
+    """Keep others from ending or taking the run until the transaction ends. Raises: Fenced."""
+    _fenced(_HOLD, _mine(claimed))
 
 
 def record(claimed: Claim, entry: Entry) -> None:
@@ -117,9 +139,12 @@ def suspend(claimed: Claim, proposal_id: UUID) -> None:
     _fenced(_SUSPEND, {**_mine(claimed), "proposal": proposal_id})
 
 
-def release(claimed: Claim) -> bool:
-    """Put a run back that was claimed and not begun; say whether it was still ours."""
-    return _execute(_RELEASE, _mine(claimed)).rowcount == 1
+def release(claimed: Claim, *, begun: bool = False) -> bool:
+    """Put a run back for anybody to take; say whether it was still ours.
+
+    One that was begun and could not go on for no fault of its own has that attempt back.
+    """
+    return _execute(_RELEASE, {**_mine(claimed), "begun": int(begun)}).rowcount == 1
 
 
 def wake(runs: Sequence[UUID], proposals: Sequence[UUID]) -> int:
@@ -159,10 +184,11 @@ def _fenced(sql: str, values: dict[str, Any]) -> None:
 
 
 def _execute(sql: str, values: dict[str, Any]) -> psycopg.Cursor[Any]:
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
-    # Django's cursor binds on the client; this one lets the server prepare the statement once.
-    cursor = psycopg.Cursor(connection.connection)
-    return cursor.execute(sql, values, prepare=True)
+    with connection.wrap_database_errors:
+        # Django's cursor binds on the client; this one lets the server prepare a statement once.
+        return psycopg.Cursor(connection.connection).execute(sql, values, prepare=True)
 
 
 def _jsonb(value: Json) -> str:

@@ -93,6 +93,26 @@ def objection_to(
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's choice, with the roles that person holds now."""
+
+    choice: Choice
+    ref: str
+    roles: frozenset[str]
+
+
+def counted(terms: Terms, votes: Iterable[Vote], lineage: Sequence[str]) -> list[Choice]:
+    """Return the choices of those who may still decide; a role that was taken away ends a vote."""
+    return [
+        vote.choice
+        for vote in votes
+        if not objection_to(
+            kind="person", ref=vote.ref, roles=vote.roles, terms=terms, lineage=lineage
+        )
+    ]
+
+
 def outcome(terms: Terms, choices: Sequence[Choice]) -> Outcome:
     """Return what the decisions on one revision add up to; a denial wins over approvals."""
     if choices.count("reject") >= terms.denials:

@@ -20,7 +20,8 @@ from approvals.models import (
     Proposal,
     Revision,
 )
-from approvals.policy import Choice, Rule, Terms
+from approvals.policy import Choice, Rule, Terms, Vote
+from console.access.queries import roles_of
 from console.canonical import Json
 from console.errors import NotFound
 from snapshots.diff import Change
@@ -95,11 +96,15 @@ def fields_of(action_type: ActionType) -> list[Field]:
     return [Field.from_json(item) for item in action_type.fields]
 
 
-def choices(proposal_id: UUID, revision: int) -> list[Choice]:
-    """Return the choices made on one revision, in order."""
-    rows = Decision.objects.filter(proposal=proposal_id, revision=revision)
-    made = rows.order_by("decided_at").values_list("choice", flat=True)
-    return [cast(Choice, choice) for choice in made]
+def votes(proposal: Proposal, revision: int) -> list[Vote]:
+    """Return the choices made on one revision, in order, with what roles their makers hold now."""
+    rows = Decision.objects.filter(proposal=proposal, revision=revision).order_by("decided_at")
+    made = list(rows.values_list("choice", "person_id"))
+    roles = roles_of(proposal.workspace_id, [person_id for _, person_id in made])
+    return [
+        Vote(cast(Choice, choice), f"person:{person_id}", roles.get(person_id, frozenset()))
+        for choice, person_id in made
+    ]
 
 
 def proposals(workspace_id: UUID) -> QuerySet[Proposal]:

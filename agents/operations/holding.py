@@ -1,5 +1,6 @@
 """Hold claimed runs: prolong their leases while a step takes long, hand back what must wait."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -7,10 +8,13 @@ from types import TracebackType
 from typing import Self
 
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
 
 from agents import store
 from agents.store import Claim
+from console.doorbell.operations.ringing import ring_task
+
+logger = logging.getLogger(__name__)
 
 # A claimed run that had to wait this long goes back, so that an idle worker can take it.
 PATIENCE_SECONDS = 1.0
@@ -41,8 +45,7 @@ class Holding:
         """Stop watching; put back what was not begun."""
         self._over.set()
         self._watch.join()
-        for claimed in self._take_all():
-            store.release(claimed)
+        self._hand_back()
 
     def each(self) -> Iterator[Claim]:
         """Yield the claims one after the other, except those handed back meanwhile."""
@@ -63,10 +66,23 @@ class Holding:
         if self._over.wait(PATIENCE_SECONDS):
             return
         try:
-            for claimed in self._take_all():
-                store.release(claimed)
+            self._hand_back()
             while not self._over.wait(settings.RUN_LEASE.total_seconds() / 3):
-                if current := self._current:
-                    store.prolong([current])
+                self._prolong_current()
         finally:
+            connection.close()
+
+    def _hand_back(self) -> None:
+        handed = [claimed for claimed in self._take_all() if store.release(claimed)]
+        if handed:
+            ring_task("agents.work")
+
+    def _prolong_current(self) -> None:
+        current = self._current
+        try:
+            if current is not None:
+                store.prolong([current])
+        except Error as error:
+            # The next try comes well before the lease ends.
+            logger.warning("lease not prolonged: %s", error)
             connection.close()

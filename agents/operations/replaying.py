@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from agents import store
-from agents.journal import Entry, check, digest_of
+from agents.journal import Entry, Nondeterministic, check, digest_of
 from agents.models import Job
 from agents.store import Claim
 from agents.workflows import Exhibit, Message, Outcome, Provider, Reply, ToolFailed
@@ -14,8 +16,9 @@ from approvals import queries as approvals
 from approvals.operations import proposing
 from console.actors import Actor, agent
 from console.canonical import Json
-from console.errors import Refused
+from console.errors import KeyReused, Refused
 from console.live import ring
+from console.locking import Busy
 from snapshots import queries as snapshots
 from snapshots.diff import Change
 from snapshots.operations.observing import observe
@@ -88,14 +91,16 @@ class Journaled:
         def take_in() -> Json:
             if not changes:
                 return None
-            snapshot = observe(
-                actor=outside,
-                state_id=self._job.state_id,
-                changes=list(changes),
-                cause_id=f"{self._claimed.run_id}:{index}",
-                reason=name,
-                now=_now(),
-            )
+            with transaction.atomic():
+                store.hold(self._claimed)
+                snapshot = observe(
+                    actor=outside,
+                    state_id=self._job.state_id,
+                    changes=list(changes),
+                    cause_id=f"{self._claimed.run_id}:{index}",
+                    reason=name,
+                    now=_now(),
+                )
             return {"snapshot": snapshot.number}
 
         self._step("event", name, "", asked, take_in)
@@ -115,7 +120,10 @@ class Journaled:
         asked: dict[str, Json] = {
             "params": params,
             "stated": [change.to_json() for change in stated],
-            "evidence": [item.label for item in evidence],
+            "evidence": [
+                [item.label, item.source, item.content, [*item.paths]] for item in evidence
+            ],
+            "rationale": rationale,
         }
 
         def put_forward() -> Json:
@@ -140,11 +148,28 @@ class Journaled:
             return Outcome("refused", made["refused"])
         return self._await(UUID(made["proposal"]), action_type)
 
+    def finish(self) -> None:
+        """Refuse an ending that leaves a part of the journal unread. Raises: Nondeterministic."""
+        if self._index < len(self._entries):
+            left = self._entries[self._index]
+            raise Nondeterministic(
+                f"The workflow ended before step {left.index}, {left.kind} {left.name!r}, "
+                "which it did when it ran first."
+            )
+
     def _propose(self, agent_name: str, request: proposing.Request) -> Json:
         submitter = self._job.submitter
         actor = agent(agent_name, self._job.workspace_id, behind=submitter)
         try:
-            proposal_id = proposing.propose(actor=actor, request=request, now=_now())
+            with transaction.atomic():
+                # A run that was ended or taken over meanwhile proposes nothing any more.
+                store.hold(self._claimed)
+                proposal_id = proposing.propose(actor=actor, request=request, now=_now())
+        except Busy:
+            raise
+        except KeyReused as error:
+            said = f"Step {request.origin_step} proposed something else when it ran first."
+            raise Nondeterministic(said) from error
         except Refused as refused:
             return {"refused": refused.sentence, "code": refused.code}
         return {"proposal": str(proposal_id)}
@@ -167,7 +192,7 @@ class Journaled:
         self._index += 1
         if index < len(self._entries):
             entry = self._entries[index]
-            check(entry, kind, name, digest)
+            check(entry, kind, name, agent_name, digest)
             return _answered(entry)
         started_at = _now()
         output, error = _attempt(work)

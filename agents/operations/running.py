@@ -4,6 +4,8 @@ import logging
 import time
 from datetime import UTC, datetime
 
+from django.db import InterfaceError, OperationalError
+
 from agents import lifecycle, store, workflows
 from agents.journal import Nondeterministic
 from agents.models import Job, Run
@@ -14,6 +16,7 @@ from agents.operations.waking import wake_if_final
 from agents.store import Claim, Fenced
 from console.actors import system
 from console.live import ring
+from console.locking import Busy
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +43,11 @@ def work(*, batch: int = BATCH, turn_seconds: float = TURN_SECONDS) -> int:
 def lead(claimed: Claim) -> None:
     """Lead one claimed run to its end, its next wait, or the hands of another worker."""
     run = Run.objects.get(id=claimed.run_id)
-    if claimed.attempts > lifecycle.ATTEMPTS_WITHOUT_PROGRESS:
+    try:
+        attempts = store.begin(claimed)
+    except Fenced:
+        return
+    if attempts > lifecycle.ATTEMPTS_WITHOUT_PROGRESS:
         _fail(run, claimed, "lost_too_often", "Its worker died again and again at the same step.")
         return
     _tell(claimed)
@@ -56,10 +63,17 @@ def lead(claimed: Claim) -> None:
 def _follow(workflow: workflows.Workflow, context: Journaled, run: Run, claimed: Claim) -> None:
     try:
         result = workflow.function(context)
+        context.finish()
     except Waiting as waiting:
         _wait(claimed, waiting)
     except Fenced:
         logger.info("run %s is in other hands now", run.id)
+    except Busy:
+        # A neighbour held a lock for too long; the run tries again, it did nothing wrong.
+        store.release(claimed, begun=True)
+    except (InterfaceError, OperationalError):
+        # The database is away, and with it every way to say so; the lease will end.
+        raise
     except Nondeterministic as error:
         _fail(run, claimed, "nondeterministic", str(error))
     except Exception as error:

@@ -82,7 +82,8 @@ def decide(  # noqa: PLR0913  (a signed act has that many parts)
         if choice == "approve":
             _refuse_unless_quiet(head, current)
         _record(proposal, current, actor, choice, reason, _known_ticks(current, ticked), now)
-        outcome = policy.outcome(terms, queries.choices(proposal.id, current.number))
+        votes = queries.votes(proposal, current.number)
+        outcome = policy.outcome(terms, policy.counted(terms, votes, proposal.lineage))
         _conclude(outcome, proposal, current, head, actor, reason, now)
     return outcome
 
@@ -112,14 +113,21 @@ def _decided_before(proposal: Proposal, revision: int, actor: Actor, choice: Cho
 
 
 def _standing(proposal: Proposal) -> Outcome:
-    status = proposal.status
-    return status if status in {"approved", "rejected"} else "pending"  # type: ignore[return-value]
+    match proposal.status:
+        case "pending" | "approved" | "rejected" as status:
+            return status
+        case _:
+            raise _settled(proposal)
+
+
+def _settled(proposal: Proposal) -> AlreadySettled:
+    sentence = f"This proposal is {proposal.status} ({proposal.settled_by}). Nothing changed."
+    return AlreadySettled(sentence, proposal_status=proposal.status)
 
 
 def _refuse_unless_open(proposal: Proposal, now: datetime) -> None:
     if not lifecycle.is_open(proposal.status):
-        sentence = f"This proposal is {proposal.status} ({proposal.settled_by}). Nothing changed."
-        raise AlreadySettled(sentence, proposal_status=proposal.status)
+        raise _settled(proposal)
     # The timer may come late; the deadline does not.
     if now >= proposal.due_at:
         sentence = "The deadline of this proposal has passed. Nothing changed."

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals import lifecycle
+from approvals import lifecycle, policy, queries
 from approvals.models import Execution, Proposal, Revision
 from approvals.operations.previewing import EffectImpossible, preview
 from approvals.operations.settling import announce, wake
@@ -33,6 +33,12 @@ class WorldChanged(Conflict):
 
     code = "world_changed"
     status: ClassVar[int] = 412
+
+
+class NotAgreed(Conflict):
+    """Too few of those who approved may still do so. Nothing was changed."""
+
+    code = "not_agreed"
 
 
 def carry_out_or_hold(
@@ -83,7 +89,7 @@ def _carry_out_held(execution_id: UUID, actor: Actor, now: datetime) -> None:
         revision = Revision.objects.get(proposal=proposal, number=execution.revision)
         try:
             _execute(execution, proposal, revision, head, actor, now)
-        except (WorldChanged, EffectImpossible) as refused:
+        except (WorldChanged, NotAgreed, EffectImpossible) as refused:
             _drop(execution, proposal, actor, refused.sentence, now)
 
 
@@ -97,6 +103,7 @@ def _execute(
 ) -> None:
     if (head.number, head.epoch) != (revision.base_number, revision.base_epoch):
         raise WorldChanged
+    _refuse_unless_agreed(proposal, revision)
     stated = [Change.from_json(item) for item in revision.stated or []]
     effect = preview(proposal.action_type, revision.params, stated, head)
     if effect.digest != execution.digest:
@@ -119,12 +126,20 @@ def _execute(
     announce(proposal.id, proposal.workspace_id)
 
 
+def _refuse_unless_agreed(proposal: Proposal, revision: Revision) -> None:
+    terms = Terms.from_json(proposal.terms)
+    votes = queries.votes(proposal, revision.number)
+    if policy.outcome(terms, policy.counted(terms, votes, proposal.lineage)) != "approved":
+        raise NotAgreed
+
+
 def _drop(execution: Execution, proposal: Proposal, actor: Actor, why: str, now: datetime) -> None:
     execution.status, execution.problem = "failed", why[:500]
     execution.save(update_fields=["status", "problem"])
     if lifecycle.may_move(proposal.status, "stale"):
         proposal.status, proposal.settled_at, proposal.settled_reason = "stale", now, why
-        proposal.save(update_fields=["status", "settled_at", "settled_reason"])
+        proposal.settled_by = actor.name
+        proposal.save(update_fields=["status", "settled_at", "settled_by", "settled_reason"])
     append(actor, "execution.failed", f"proposal:{proposal.id}", {"reason": why})
     wake(proposal)
     announce(proposal.id, proposal.workspace_id)

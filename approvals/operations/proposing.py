@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from approvals import queries
 from approvals.effects import STATED, Check
@@ -136,9 +137,16 @@ def _known(actor: Actor, request: Request) -> UUID | None:
     known = rows.filter(origin_step=request.origin_step).first()
     if known and not _is_repeated(known, request):
         raise KeyReused(proposal=str(known.id))
-    if known is None and rows.filter(request_digest=request.digest, status="rejected").exists():
+    if known is None and _was_rejected(rows, request):
         raise AlreadyRejected
     return known.id if known else None
+
+
+def _was_rejected(rows: QuerySet[Proposal], request: Request) -> bool:
+    """Tell whether this run asked for the same before; a client may ask again next month."""
+    if not request.origin.startswith("run:"):
+        return False
+    return rows.filter(request_digest=request.digest, status="rejected").exists()
 
 
 def _is_repeated(known: Proposal, request: Request) -> bool:

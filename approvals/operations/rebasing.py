@@ -1,23 +1,24 @@
 """Bring an open proposal up to the State as it stands now, as a new revision that says so."""
 
+import logging
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
 from approvals import lifecycle
-from approvals.effects import Check
 from approvals.models import Proposal, Revision
 from approvals.operations.previewing import EffectImpossible, Preview, preview
-from approvals.operations.proposing import ELIGIBILITY, risk_of, write_revision
+from approvals.operations.revising import revise
 from approvals.operations.settling import announce, settle
-from approvals.policy import rank
 from console.actors import Actor
 from console.canonical import Json
 from console.errors import NotFound
 from console.ledger.operations.appending import append
 from snapshots.diff import Change
 from snapshots.operations.committing import lock
+
+logger = logging.getLogger(__name__)
 
 
 def rebase(*, actor: Actor, proposal_id: UUID, now: datetime) -> int:
@@ -45,7 +46,7 @@ def rebase(*, actor: Actor, proposal_id: UUID, now: datetime) -> int:
         except EffectImpossible as refused:
             settle(proposal, "stale", actor=actor, reason=refused.sentence, now=now)
             return proposal.revision
-        _revise(actor, proposal, current, shown, stated, now)
+        _revise(actor, proposal, current, shown, now)
     return proposal.revision
 
 
@@ -56,37 +57,20 @@ def rebase_all(*, actor: Actor, state_id: UUID, now: datetime) -> int:
     )
     found = list(rows.order_by("rank").values_list("id", flat=True))
     for proposal_id in found:
-        rebase(actor=actor, proposal_id=proposal_id, now=now)
+        try:
+            rebase(actor=actor, proposal_id=proposal_id, now=now)
+        except Exception:
+            # One that fails in a new way must not hold up the others; it is tried again.
+            logger.exception("proposal %s was not rebased", proposal_id)
     return len(found)
 
 
 def _revise(
-    actor: Actor,
-    proposal: Proposal,
-    current: Revision,
-    shown: Preview,
-    stated: list[Change],
-    now: datetime,
+    actor: Actor, proposal: Proposal, current: Revision, shown: Preview, now: datetime
 ) -> None:
     same = [change.to_json() for change in shown.changes] == current.changes
     why = "The record moved elsewhere; this effect is unchanged." if same else "The record moved."
-    kept = [Check(**check) for check in current.checks if check["name"] == ELIGIBILITY]
-    proposal.revision = current.number + 1
-    proposal.base_number, proposal.title = shown.base.number, shown.title
-    proposal.risk = risk_of(proposal.action_type, shown)
-    proposal.rank = rank(proposal.risk, int(proposal.due_at.timestamp()))
-    proposal.save(update_fields=["revision", "base_number", "title", "risk", "rank"])
-    write_revision(
-        proposal,
-        proposal.revision,
-        shown,
-        [*shown.checks, *kept],
-        params=current.params,
-        stated=stated,
-        rationale=current.rationale,
-        why=why,
-        now=now,
-    )
+    revise(proposal, current, shown, why, now)
     body: dict[str, Json] = {
         "revision": proposal.revision,
         "digest": shown.digest,

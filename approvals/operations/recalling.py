@@ -5,10 +5,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals.effects import Check
 from approvals.models import Decision, Execution, Proposal, Revision
 from approvals.operations.previewing import EffectImpossible, Preview, preview
-from approvals.operations.proposing import write_revision
+from approvals.operations.revising import revise
 from approvals.operations.settling import announce, settle
 from console.access.rights import allows
 from console.actors import Actor
@@ -67,34 +66,17 @@ def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> No
         except EffectImpossible as refused:
             settle(proposal, "stale", actor=actor, reason=refused.sentence, now=now)
         else:
-            _reopen(proposal, current, shown, stated, actor, now)
+            _reopen(proposal, current, shown, actor, now)
         append(actor, "execution.recalled", f"proposal:{proposal.id}", {"reason": reason})
         announce(proposal.id, proposal.workspace_id)
 
 
 def _reopen(
-    proposal: Proposal,
-    current: Revision,
-    shown: Preview,
-    stated: list[Change],
-    actor: Actor,
-    now: datetime,
+    proposal: Proposal, current: Revision, shown: Preview, actor: Actor, now: datetime
 ) -> None:
-    proposal.status, proposal.settled_at, proposal.settled_by = "pending", None, ""
-    proposal.settled_reason, proposal.revision = "", current.number + 1
-    proposal.base_number = shown.base.number
-    proposal.save()
-    write_revision(
-        proposal,
-        proposal.revision,
-        shown,
-        [Check(**check) for check in current.checks],
-        params=current.params,
-        stated=stated,
-        rationale=current.rationale,
-        why=f"Recalled by {actor.name}.",
-        now=now,
-    )
+    proposal.status, proposal.settled_at = "pending", None
+    proposal.settled_by = proposal.settled_reason = ""
+    revise(proposal, current, shown, f"Recalled by {actor.name}.", now)
 
 
 def _refuse_unless_allowed(actor: Actor, proposal: Proposal) -> None:

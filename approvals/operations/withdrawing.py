@@ -4,9 +4,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from approvals import lifecycle
-from approvals.models import Proposal
+from approvals.models import Execution, Proposal
 from approvals.operations.settling import settle
 from console.access.rights import allows
 from console.actors import Actor
@@ -31,12 +32,15 @@ def withdraw(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> 
 
 
 def withdraw_from(*, actor: Actor, origin: str, reason: str, now: datetime) -> int:
-    """Withdraw everything an origin left open; a run that ends tidies up after itself."""
+    """Withdraw what an origin left open or held; a run that ends tidies up after itself."""
     with transaction.atomic():
         rows = Proposal.objects.select_for_update(no_key=True, of=("self",)).filter(
-            workspace_id=actor.workspace_id, origin=origin, status=lifecycle.OPEN
+            workspace_id=actor.workspace_id, origin=origin
         )
-        found = list(rows.order_by("id"))
+        is_held = Q(status="approved", executions__status="held")
+        found = list(rows.filter(Q(status=lifecycle.OPEN) | is_held).order_by("id"))
         for proposal in found:
+            held = Execution.objects.filter(proposal=proposal, status="held")
+            held.update(status="recalled", problem=reason)
             settle(proposal, "withdrawn", actor=actor, reason=reason, now=now)
     return len(found)

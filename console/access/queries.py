@@ -74,3 +74,14 @@ def people_with_role(workspace_id: UUID, roles: list[str]) -> list[tuple[User, f
     for row in rows.select_related("person").order_by("person__name"):
         held.setdefault(row.person, set()).add(row.role)
     return [(person, frozenset(has)) for person, has in held.items() if has & set(roles)]
+
+
+def roles_of(workspace_id: UUID, people: list[UUID]) -> dict[UUID, frozenset[str]]:
+    """Return the roles that people hold now, by person; those who left hold none."""
+    rows = Membership.objects.filter(
+        workspace=workspace_id, person__in=people, person__is_active=True
+    )
+    held: dict[UUID, set[str]] = {}
+    for person_id, role in rows.values_list("person_id", "role"):
+        held.setdefault(person_id, set()).add(role)
+    return {person_id: frozenset(roles) for person_id, roles in held.items()}
