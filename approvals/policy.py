@@ -122,11 +122,16 @@ def outcome(terms: Terms, choices: Sequence[Choice]) -> Outcome:
     return "pending"
 
 
+def says_something(reason: str) -> bool:
+    """Say whether a reason holds a letter or a digit, not only what cannot be seen."""
+    return any(letter.isalnum() for letter in reason)
+
+
 def missing_from(terms: Terms, choice: Choice, reason: str, unticked: Sequence[str]) -> str | None:
     """Say what this decision still needs, or nothing when it is complete."""
-    if choice == "reject" and not reason.strip():
+    if choice == "reject" and not says_something(reason):
         return "Say why you reject, so that the agent and your colleagues can learn from it."
-    if choice == "approve" and terms.level >= REASONED and not reason.strip():
+    if choice == "approve" and terms.level >= REASONED and not says_something(reason):
         return "This level asks for a reason."
     if choice == "approve" and terms.level >= REASONED and unticked:
         return f"Tick what you have checked yourself: {unticked[0]}"

@@ -6,17 +6,18 @@ from typing import Any, cast
 from channels.auth import AuthMiddlewareStack
 from channels.consumer import AsyncConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 _http = get_asgi_application()
 
-from django.urls import path  # noqa: E402  (models can be imported only after the set-up)
+from django.urls import path, re_path  # noqa: E402  (models can be imported only after the set-up)
 
 from agents import consumers as agents  # noqa: E402
 from approvals import consumers as approvals  # noqa: E402
 from console.ledger import consumers as ledger  # noqa: E402
+from console.origins import SameOrigin  # noqa: E402
+from console.regions import Nothing  # noqa: E402
 from snapshots import consumers as snapshots  # noqa: E402
 
 _regions: dict[str, type[AsyncConsumer]] = {
@@ -33,10 +34,11 @@ _sockets: list[Any] = [
     path(f"ws/w/<slug:workspace>/{place}", cast(Any, region.as_asgi()))
     for place, region in _regions.items()
 ]
+_sockets.append(re_path("", cast(Any, Nothing.as_asgi())))
 
 application = ProtocolTypeRouter(
     {
         "http": _http,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(_sockets))),
+        "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(_sockets))),
     }
 )

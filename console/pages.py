@@ -20,6 +20,9 @@ from console.access.rights import Right, allows
 from console.actors import Actor
 from console.errors import Forbidden, Refused
 
+# Every other refusal means that the world is not as the reader saw it.
+OWN_PAGE = {400, 403, 404, 500}
+
 
 class WorkspaceRequest(HttpRequest):
     """A request inside a workspace."""
@@ -84,7 +87,7 @@ def refusal(request: HttpRequest, refused: Refused) -> HttpResponse:
     context = {"refused": refused, "details": refused.details}
     if cast(WorkspaceRequest, request).htmx:
         return render(request, "_error_card.html", context, status=refused.status)
-    template = f"{refused.status}.html" if refused.status in {403, 404} else "409.html"
+    template = f"{refused.status}.html" if refused.status in OWN_PAGE else "409.html"
     return render(request, template, context, status=refused.status)
 
 

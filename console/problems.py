@@ -1,12 +1,13 @@
 """How do errors of the API look? As problem+json (RFC 9457), each with a stable code."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -16,6 +17,13 @@ from console.canonical import REQUEST_LIMITS, Json, Unreadable, parse
 from console.errors import Refused
 
 MEDIA_TYPE = "application/problem+json"
+API = "/api/v1"
+# What Django and the router answer by themselves, without a word that a program could read.
+UNSPOKEN = {
+    403: ("csrf", "This address takes no such request from a browser."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not know this method."),
+}
 logger = logging.getLogger(__name__)
 
 
@@ -48,6 +56,7 @@ def install(api: NinjaAPI) -> None:
     api.add_exception_handler(AuthenticationError, _unauthenticated)
     api.add_exception_handler(HttpError, _http)
     api.add_exception_handler(RequestDataTooBig, _too_large)
+    api.add_exception_handler(OperationalError, _unavailable)
     api.add_exception_handler(Exception, _unforeseen)
 
 
@@ -105,3 +114,53 @@ def _unforeseen(request: HttpRequest, error: Any) -> HttpResponse:
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
     sentence = "Something failed that we did not foresee. Your request may be sent again."
     return problem(500, "unforeseen", sentence)
+
+
+class Doors:
+    """The last and synchronous layer: what every answer has, and what the API says of itself.
+
+    Nothing that we answer may be kept by a browser or a proxy; the API says even "no such address"
+    and "not this method" as problems.
+    """
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        """Keep the next layer."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass the request on and complete the answer."""
+        answer = self.get_response(request)
+        if request.path.startswith(API) and answer.status_code in UNSPOKEN:
+            answer = _spoken(answer)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Say that the database is away, and when to come back."""
+        return unavailable() if isinstance(error, OperationalError) else None
+
+
+def unavailable() -> HttpResponse:
+    """Return the answer for as long as the database cannot be reached."""
+    sentence = "The database does not answer at this moment. Nothing was changed; try again soon."
+    answer = problem(503, "unavailable", sentence)
+    answer["Retry-After"] = "2"
+    return answer
+
+
+def _spoken(answer: HttpResponseBase) -> HttpResponseBase:
+    if answer.headers.get("Content-Type") == MEDIA_TYPE:
+        return answer
+    code, sentence = UNSPOKEN[answer.status_code]
+    spoken = problem(answer.status_code, code, sentence)
+    if "Allow" in answer.headers:
+        spoken["Allow"] = answer.headers["Allow"]
+    return spoken
+
+
+def _unavailable(_request: HttpRequest, error: Any) -> HttpResponse:
+    logger.warning("the database is away: %s", error)
+    return unavailable()

@@ -126,3 +126,12 @@ class Region(AsyncWebsocketConsumer):
         html = render_to_string(self.fragment, context).strip()
         partial = f'<hx-partial hx-target="#{self.region_id}" hx-swap="outerMorph">'
         return f"{partial}{html}</hx-partial>"
+
+
+class Nothing(AsyncWebsocketConsumer):
+    """What a socket meets at an address where no page has one."""
+
+    async def connect(self) -> None:
+        """Say that there is nothing here, in a way that is not tried again."""
+        await self.accept()
+        await self.close(code=NOT_HERE)

@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "console.problems.Doors",
     # Last and synchronous only: the chain below the server then runs in one thread, measured +40 %.
     "console.pages.RefusalMiddleware",
 ]

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 
 from approvals import queries
 from approvals.effects import STATED, Check
@@ -24,6 +23,7 @@ from console.live import ring
 from snapshots import queries as snapshots
 from snapshots.diff import Change
 from snapshots.operations.committing import HeadMoved
+from snapshots.queries import Head
 
 EVIDENCE_AT_MOST = 20
 RATIONALE_AT_MOST = 4_000
@@ -43,7 +43,7 @@ class ParamsInvalid(Invalid):
 
 
 class AlreadyRejected(Conflict):
-    """People rejected exactly this action in the same run; change it or stop."""
+    """People rejected exactly this action on this record; change it or stop."""
 
     code = "already_rejected"
 
@@ -109,6 +109,7 @@ def propose(*, actor: Actor, request: Request, now: datetime) -> UUID:
     base = snapshots.named(actor.workspace_id, request.state_key)
     if request.base_number not in {None, base.number}:
         raise HeadMoved(expected=request.base_number, found=base.number)
+    _refuse_if_rejected(actor, request, base)
     shown = preview(action_type, request.params, list(request.stated), base)
     try:
         with transaction.atomic():
@@ -137,16 +138,21 @@ def _known(actor: Actor, request: Request) -> UUID | None:
     known = rows.filter(origin_step=request.origin_step).first()
     if known and not _is_repeated(known, request):
         raise KeyReused(proposal=str(known.id))
-    if known is None and _was_rejected(rows, request):
-        raise AlreadyRejected
     return known.id if known else None
 
 
-def _was_rejected(rows: QuerySet[Proposal], request: Request) -> bool:
-    """Tell whether this run asked for the same before; a client may ask again next month."""
+def _refuse_if_rejected(actor: Actor, request: Request, base: Head) -> None:
+    """Refuse what the same run asked before, or the same client while the record has not moved."""
+    rows = Proposal.objects.filter(
+        workspace_id=actor.workspace_id,
+        origin=request.origin,
+        request_digest=request.digest,
+        status="rejected",
+    )
     if not request.origin.startswith("run:"):
-        return False
-    return rows.filter(request_digest=request.digest, status="rejected").exists()
+        rows = rows.filter(base_number=base.number)
+    if rows.exists():
+        raise AlreadyRejected
 
 
 def _is_repeated(known: Proposal, request: Request) -> bool:

@@ -10,6 +10,7 @@ from console.access.operations.keying import NAME_AT_MOST
 from console.access.rights import SCOPES
 
 WRONG = "This address and this password do not belong together."
+LONGEST_ADDRESS = 254
 LIFETIMES = {30: "30 days", 90: "90 days", 180: "180 days", 365: "a year"}
 
 
@@ -22,12 +23,15 @@ class SignIn(AuthenticationForm):
         self.error_messages = {**self.error_messages, "invalid_login": WRONG}
         self.fields["username"].label = "E-mail address"
         self.fields["username"].widget = forms.EmailInput(
-            attrs={"autocomplete": "username", "autofocus": True, "maxlength": 254}
+            attrs={"autocomplete": "username", "autofocus": True, "maxlength": LONGEST_ADDRESS}
         )
 
     def clean_username(self) -> str:
         """Addresses are kept in small letters."""
         address: str = self.cleaned_data["username"]
+        # A widget's limit binds only browsers; the record of failures has room for this much.
+        if len(address) > LONGEST_ADDRESS:
+            raise forms.ValidationError(WRONG)
         return address.strip().lower()
 
 

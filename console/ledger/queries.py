@@ -29,22 +29,37 @@ def about(workspace_id: UUID, subject: str) -> list[Entry]:
 
 
 def verify(workspace_id: UUID) -> Verdict:
-    """Recompute the whole chain and say where it breaks first."""
+    """Recompute the whole chain and say where it breaks first.
+
+    The end is read before the entries; what is appended meanwhile is checked the next time.
+    """
+    end = _end(workspace_id)
+    if end.seq == 0:
+        return Verdict(0, "it is empty, although founding a workspace writes its first entry")
     previous = GENESIS
     checked = 0
-    for line, seal in _lines(workspace_id):
+    for line, seal in _lines(workspace_id, end.seq):
         if objection := objection_to(line, seal, previous, checked + 1):
             return Verdict(checked, objection)
         previous = seal.digest
         checked += 1
-    chain = Chain.objects.filter(workspace=workspace_id).first() or Chain(seq=0, digest=GENESIS)
-    if (chain.seq, chain.digest) != (checked, previous):
-        return Verdict(checked, f"the chain says {chain.seq} entries, {checked} were found")
-    return Verdict(checked, None)
+    if (end.seq, end.digest) != (checked, previous):
+        return Verdict(checked, f"the chain says {end.seq} entries, {checked} were found")
+    return Verdict(checked, _beyond(workspace_id))
 
 
-def _lines(workspace_id: UUID) -> Iterator[tuple[Line, Seal]]:
-    rows = entries(workspace_id).order_by("seq").iterator(chunk_size=2000)
+def _end(workspace_id: UUID) -> Chain:
+    return Chain.objects.filter(workspace=workspace_id).first() or Chain(seq=0, digest=GENESIS)
+
+
+def _beyond(workspace_id: UUID) -> str | None:
+    last = entries(workspace_id).order_by("-seq").values_list("seq", flat=True).first() or 0
+    end = _end(workspace_id).seq
+    return f"entry {last} stands behind the chain's end at {end}" if last > end else None
+
+
+def _lines(workspace_id: UUID, up_to: int) -> Iterator[tuple[Line, Seal]]:
+    rows = entries(workspace_id).filter(seq__lte=up_to).order_by("seq").iterator(chunk_size=2000)
     for row in rows:
         line = Line(
             workspace=str(workspace_id),

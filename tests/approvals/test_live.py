@@ -35,7 +35,11 @@ async def opened(house: House, name: str, address: str) -> AsyncIterator[Websock
     socket = WebsocketCommunicator(
         application,
         f"/ws/w/{house.workspace.slug}/{address}",
-        headers=[(b"cookie", cookie.encode()), (b"origin", b"http://localhost")],
+        headers=[
+            (b"cookie", cookie.encode()),
+            (b"origin", b"http://localhost"),
+            (b"host", b"localhost"),
+        ],
     )
     connected, _ = await socket.connect(timeout=WAITED_SECONDS)
     assert connected
