@@ -9,6 +9,7 @@ RUN_MOVES: dict[str, frozenset[str]] = {
     "terminated": frozenset(),
 }
 RUN_STATUSES = sorted(RUN_MOVES)
+STEP_KINDS = ["event", "handoff", "model_call", "outcome", "proposal", "tool_call"]
 FINISHED = frozenset(status for status, moves in RUN_MOVES.items() if not moves)
 # A run that killed its worker this often without one step of progress is not tried again.
 ATTEMPTS_WITHOUT_PROGRESS = 5

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 
-from agents.lifecycle import FINISHED, RUN_STATUSES
+from agents.lifecycle import FINISHED, RUN_STATUSES, STEP_KINDS
 from console.ids import new_id
 
 WORKSPACE = "access.Workspace"
@@ -85,6 +85,10 @@ class Run(models.Model):
                 name="a_waiting_run_says_for_what",
             ),
             CheckConstraint(
+                condition=~Q(status="running") | Q(lease_until__isnull=False),
+                name="a_running_run_has_a_lease",
+            ),
+            CheckConstraint(
                 condition=Q(status__in=sorted(FINISHED), finished_at__isnull=False)
                 | (~Q(status__in=sorted(FINISHED)) & Q(finished_at=None)),
                 name="a_finished_run_says_when",
@@ -119,6 +123,13 @@ class Step(models.Model):
     fence = models.BigIntegerField()
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
+
+    class Meta:
+        """A step is of a kind that the trace can tell."""
+
+        constraints: ClassVar = [
+            CheckConstraint(condition=Q(kind__in=STEP_KINDS), name="a_step_kind_is_known")
+        ]
 
     def __str__(self) -> str:
         """Return place and name, for a shell."""

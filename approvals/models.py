@@ -120,6 +120,7 @@ class Proposal(models.Model):
             CheckConstraint(
                 condition=Q(status__in=PROPOSAL_STATUSES), name="a_proposal_status_is_known"
             ),
+            CheckConstraint(condition=Q(risk__range=(1, 3)), name="a_proposal_has_one_of_3_risks"),
             CheckConstraint(
                 condition=Q(status=OPEN, settled_at=None) | ~Q(status=OPEN) & ~Q(settled_at=None),
                 name="a_settled_proposal_says_when",

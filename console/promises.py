@@ -36,3 +36,13 @@ def same_workspace(child: str, column: str, parent: str) -> migrations.RunSQL:
             REFERENCES {parent} (workspace_id, id) DEFERRABLE INITIALLY DEFERRED;
     """
     return migrations.RunSQL([make], [f"ALTER TABLE {child} DROP CONSTRAINT {name};"])
+
+
+def of_a_revision(child: str) -> migrations.RunSQL:
+    """Let a row speak only of a revision that its proposal has had."""
+    name = f"{child}_is_about_a_revision"
+    make = f"""
+        ALTER TABLE {child} ADD CONSTRAINT {name} FOREIGN KEY (proposal_id, revision)
+            REFERENCES approvals_revision (proposal_id, number) DEFERRABLE INITIALLY DEFERRED;
+    """
+    return migrations.RunSQL([make], [f"ALTER TABLE {child} DROP CONSTRAINT {name};"])

@@ -13,4 +13,5 @@ class Migration(migrations.Migration):
         append_only("agents_step"),
         same_workspace("agents_job", "state_id", "snapshots_state"),
         same_workspace("agents_run", "job_id", "agents_job"),
+        same_workspace("agents_job", "current_run_id", "agents_run"),
     ]

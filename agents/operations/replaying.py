@@ -19,6 +19,7 @@ from console.canonical import Json
 from console.errors import KeyReused, Refused
 from console.live import ring
 from console.locking import Busy
+from snapshots import content as contents
 from snapshots import queries as snapshots
 from snapshots.diff import Change
 from snapshots.operations.observing import observe
@@ -223,7 +224,8 @@ def _attempt(work: Callable[[], Json]) -> tuple[Json, str]:
 def _answered(entry: Entry) -> Any:
     if entry.error:
         raise ToolFailed(entry.error)
-    return entry.output
+    # The database keeps no order of members; the first time must look like every replay.
+    return contents.parse(contents.content_bytes(entry.output))
 
 
 def _proposal_of(kind: str, output: Json) -> UUID | None:

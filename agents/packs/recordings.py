@@ -14,7 +14,7 @@ from typing import Any
 
 from approvals.effects import STATED
 from approvals.operations.registering import ActionTypeSpec
-from console.canonical import FILE_LIMITS, Json, parse
+from console.canonical import FILE_LIMITS, Json, Unreadable, parse
 from snapshots.diff import Change, apply
 
 _TYPES = {"str": "string", "float": "number", "int": "integer", "bool": "boolean"}
@@ -76,15 +76,17 @@ def digest(document: Json) -> str:
 
 
 def read(folder: Path) -> Recording:
-    """Read a folder. Raises: BadRecording, Unreadable."""
+    """Read a folder. Raises: BadRecording."""
     tools, jobs = _load(folder / "tools.json"), _load(folder / "jobs.json")
     if not isinstance(tools, list) or not isinstance(jobs, list):
         raise BadRecording("tools.json and jobs.json each hold a list.")
     try:
         recorded = [_job(item) for item in jobs]
         specs = _action_types(tools, recorded)
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise BadRecording(f"An entry of tools.json or jobs.json lacks {error}.") from error
+    except (AttributeError, TypeError) as error:
+        raise BadRecording("An entry of tools.json or jobs.json is not an object.") from error
     return Recording(folder.resolve().name, _load(folder / "state.json"), specs, recorded)
 
 
@@ -93,6 +95,8 @@ def _load(path: Path) -> Any:
         return parse(path.read_bytes(), FILE_LIMITS)
     except OSError as error:
         raise BadRecording(f"{path} cannot be read: {error.strerror}.") from error
+    except Unreadable as error:
+        raise BadRecording(f"{path.name}: {error.sentence}") from error
 
 
 def _job(item: Any) -> RecordedJob:

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from console.promises import append_only, same_workspace
+from console.promises import append_only, of_a_revision, same_workspace
 
 
 class Migration(migrations.Migration):
@@ -19,4 +19,6 @@ class Migration(migrations.Migration):
         same_workspace("approvals_evidence", "proposal_id", "approvals_proposal"),
         same_workspace("approvals_decision", "proposal_id", "approvals_proposal"),
         same_workspace("approvals_execution", "proposal_id", "approvals_proposal"),
+        of_a_revision("approvals_decision"),
+        of_a_revision("approvals_execution"),
     ]

@@ -50,6 +50,13 @@ class TestSigningIn:
         )
         assert answer["Location"] == "/"
 
+    def test_answers_an_address_of_any_length(self, ana: str) -> None:
+        for length in (254, 255, 256, 100_000):
+            words = {"username": ana[0] * length, "password": "wrong"}
+            answer = Client().post("/sign-in/", words)
+            assert answer.status_code == 200
+            assert "do not belong together" in answer.content.decode()
+
     def test_says_the_same_for_a_wrong_address_and_a_wrong_password(self, ana: str) -> None:
         for name in (ana, "nobody@acme.example"):
             answer = Client().post("/sign-in/", {"username": name, "password": "wrong"})

@@ -17,6 +17,7 @@ def register() -> None:
     register_workflow(Workflow("moody", "Moody", moody))
     register_workflow(Workflow("broken", "Broken", broken))
     register_workflow(Workflow("stumble", "Stumble", stumble))
+    register_workflow(Workflow("careful", "Careful", careful))
 
 
 def count(context: Context) -> Json:
@@ -64,6 +65,15 @@ def stumble(context: Context) -> Json:
     except ToolFailed as failed:
         return {"told": str(failed)}
     return None
+
+
+def careful(context: Context) -> Json:
+    """Build on the order of what a tool answered, which a database would not keep."""
+    seen: Any = context.tool(
+        agent="scout", name="look", args={}, function=lambda: {"ccc": 1, "a": 2, "bb": 3}
+    )
+    context.propose(agent="scout", action_type="set", params={"order": list(seen)})
+    return list(seen)
 
 
 def _look(number: int) -> Json:

@@ -1,19 +1,25 @@
 """Running: a workflow goes on from its journal, whoever holds it, and always ends with a reason."""
 
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import override_settings
 
 from agents import queries, store
-from agents.models import Run, Step
+from agents.models import Job, Run, Step
 from agents.operations.cancelling import cancel
+from agents.operations.replaying import Journaled
 from agents.operations.running import lead, work
 from agents.operations.waking import wake_run, wake_unheard
 from agents.store import Fenced
 from approvals import queries as approvals
+from approvals.operations import proposing
+from console.canonical import Json
 from console.doorbell.models import Ring
+from console.locking import Busy
 from tests.agents import programs
 from tests.agents.stage import Stage, now
 
@@ -152,3 +158,87 @@ def test_withdraws_what_a_cancelled_run_left_open(stage: Stage) -> None:
 def test_takes_the_oldest_runs_first(stage: Stage) -> None:
     runs = [stage.submit("steps", key=str(n), steps=0).id for n in range(4)]
     assert [claimed.run_id for claimed in store.claim(2)] == runs[:2]
+
+
+def test_lets_a_run_that_was_ended_propose_nothing_more(stage: Stage) -> None:
+    run = stage.submit("count")
+    [claimed] = store.claim(1)
+    plain = Journaled._propose
+
+    def propose_too_late(context: Journaled, *asked: Any) -> Json:
+        cancel(actor=stage.setup, job_id=run.job_id, now=now())
+        return plain(context, *asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journaled, "_propose", propose_too_late)
+        lead(claimed)
+    assert stage.run(run.id).status == "terminated"
+    assert approvals.of_origin(stage.setup.workspace_id, f"run:{run.id}") == []
+
+
+def test_tries_again_when_a_neighbour_was_in_the_way(stage: Stage) -> None:
+    run = stage.submit("count")
+    plain = proposing.propose
+    tries: list[int] = []
+
+    def busy_once(**asked: Any) -> UUID:
+        tries.append(1)
+        if len(tries) == 1:
+            raise Busy
+        return plain(**asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proposing, "propose", busy_once)
+        work()
+    ended = stage.run(run.id)
+    assert (len(tries), ended.status, ended.attempts) == (2, "waiting", 0)
+
+
+@override_settings(RUN_LEASE=timedelta(milliseconds=1))
+def test_does_not_blame_runs_that_were_only_claimed_beside_a_deadly_one(stage: Stage) -> None:
+    runs = [stage.submit("steps", key=str(n), steps=1) for n in range(3)]
+    for _ in range(7):
+        deadly, *_others = store.claim(10)
+        store.begin(deadly)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.003)")
+    work()
+    statuses = sorted(stage.run(run.id).status for run in runs)
+    assert statuses.count("succeeded") >= 2
+
+
+def test_refuses_an_ending_that_leaves_steps_unread(stage: Stage) -> None:
+    run = stage.submit("steps", steps=3)
+    work()
+    Run.objects.filter(id=run.id).update(status="queued", finished_at=None)
+    Job.objects.filter(id=run.job_id).update(input={"steps": 1})
+    work()
+    ended = stage.run(run.id)
+    assert ended.problem_code == "nondeterministic"
+    assert "ended before step 1" in ended.problem
+
+
+def test_works_on_after_its_connection_was_cut(stage: Stage) -> None:
+    run = stage.submit("steps", steps=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [pid] = cursor.fetchone() or [0]
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    other.close()
+    with pytest.raises(OperationalError):
+        work()
+    # What Celery does between two tasks.
+    connection.close_if_unusable_or_obsolete()
+    work()
+    assert stage.run(run.id).status == "succeeded"
+
+
+def test_gives_a_workflow_the_same_answer_the_first_time_as_on_replay(stage: Stage) -> None:
+    run = stage.submit("careful")
+    work()
+    stage.decide(run.id, "approve")
+    wake_run(run.id)
+    work()
+    assert stage.run(run.id).result == ["a", "bb", "ccc"]

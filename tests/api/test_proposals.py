@@ -106,14 +106,14 @@ class TestMaking:
         assert answer.json()["proposal"] == first
         assert Proposal.objects.count() == 1
 
-    def test_lets_a_client_ask_again_once_the_record_has_moved(
+    def test_refuses_what_people_rejected_while_the_record_stands_as_it_did(
         self, cast: Cast, robot: Robot
     ) -> None:
         first = made(robot)
         cast.decide(cast.ben, UUID(first), "reject")
         assert code_of(robot.post(PROPOSALS, PAY)) == "409 already_rejected"
         # A client may have the same to pay next month; a run is told no for good.
-        cast.move_world(Change("replace", "/balance", 1000, 990))
+        cast.move_world(Change("replace", "/balance", 1000, 900))
         assert made(robot) != first
         assert shown(robot, first)["status"] == "rejected"
 

@@ -85,6 +85,16 @@ class TestAgreeing:
         rung = set(Ring.objects.values_list("task", "key"))
         assert rung == {("agents.wake", "77"), ("approvals.rebase", str(cast.book.state_id))}
 
+    def test_counts_no_vote_of_somebody_who_lost_the_right(self, cast: Cast) -> None:
+        cast.policy(approvals=2)
+        proposal = cast.ask()
+        assert cast.decide(cast.ana, proposal) == "pending"
+        revoke_role(cast.ada, cast.workspace.id, cast.user(cast.ana), "reviewer")
+        assert cast.decide(cast.ben, proposal) == "pending"
+        assert cast.content()["balance"] == 1000
+        assert cast.decide(cast.ada, proposal) == "approved"
+        assert cast.content()["balance"] == 930
+
     def test_waits_for_the_second_of_two(self, cast: Cast) -> None:
         cast.policy(approvals=2)
         proposal_id = cast.ask()

@@ -11,6 +11,7 @@ from approvals import queries
 from approvals.models import Decision, Execution, Proposal
 from approvals.operations.executing import WorldChanged, carry_out_due
 from approvals.operations.recalling import TooLate, recall
+from console.access.operations.granting import revoke_role
 from console.doorbell.models import Ring
 from console.errors import Forbidden, Invalid, NotFound
 from console.locking import Busy
@@ -156,6 +157,14 @@ class TestHeld:
         carry_out_due(now=at + HOLD)
         assert cast.content()["balance"] == 1000
         assert "would not do what was approved" in cast.answer(held).reason
+
+    def test_is_dropped_when_its_approver_lost_the_right(
+        self, cast: Cast, held: UUID, at: datetime
+    ) -> None:
+        revoke_role(cast.ada, cast.workspace.id, cast.user(cast.ana), "reviewer")
+        carry_out_due(now=at + HOLD)
+        assert cast.content()["balance"] == 1000
+        assert "Too few of those who approved" in cast.answer(held).reason
 
     def test_is_dropped_when_its_effect_is_gone(self, cast: Cast, held: UUID, at: datetime) -> None:
         cast.lose_pay()

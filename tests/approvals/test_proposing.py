@@ -277,6 +277,9 @@ class TestOnce:
             cast.ask()
         assert (refused.value.status, refused.value.code) == (409, "already_rejected")
         assert isinstance(cast.ask(amount=69), UUID)
+        cast.move_world(Change("add", "/memo", value="elsewhere"))
+        with pytest.raises(AlreadyRejected):
+            cast.ask()
         assert isinstance(cast.ask(origin="run:2"), UUID)
 
     @pytest.mark.parametrize(

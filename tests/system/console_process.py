@@ -84,8 +84,12 @@ class Console:
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a management command beside it."""
+        return self.run("manage.py", *arguments)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Python beside it, with its settings."""
         return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=TOP,
             env=self.environment,
             capture_output=True,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from os import kill
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 
@@ -83,19 +84,43 @@ def test_goes_on_when_everything_but_the_truth_is_killed(running: Console) -> No
     replay_during(running, "bank", massacre, "--decisions", "reject", "--jobs", *LONG_JOBS)
 
 
-def test_loses_nothing_when_all_of_it_is_killed(running: Console) -> None:
-    waiting = running.manage("replay", str(DATA / "telehealth"), "--json")
-    assert waiting.returncode == 3, waiting.stderr
-    before = {line["job_id"]: line for line in map(json.loads, waiting.stdout.splitlines())}
-    running.kill()
-    running.start()
-    assert running.manage("verify_ledger").returncode == 0
-    again = running.manage("replay", str(DATA / "telehealth"), "--decisions", "approve", "--json")
-    assert again.returncode == 0, again.stderr
-    assert len(before) == 8
-    assert running.stop() == 0
-    assert running.pids(".") == []
-    running.start()
+def test_serves_again_soon_after_the_database_was_killed(running: Console) -> None:
+    for pid in running.pids("postgres -D"):
+        try_to_kill(pid)
+    deadline = time.monotonic() + 30
+    while not answers(running):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    replay_during(running, "telehealth", lambda: None, "--decisions", "approve")
+
+
+def test_loses_nothing_when_all_of_it_is_killed() -> None:
+    with console() as one:
+        waiting = one.manage("replay", str(DATA / "telehealth"), "--json")
+        assert waiting.returncode == 3, waiting.stderr
+        one.kill()
+        one.start()
+        assert one.manage("verify_ledger").returncode == 0
+        answered = one.run("-m", "tests.system.answering", "replay-telehealth")
+        assert answered.returncode == 0, answered.stderr
+        ended = {line["job_id"]: line["final_sha256"] for line in lines_of(answered.stdout)}
+        jobs = json.loads((DATA / "telehealth" / "jobs.json").read_text())
+        assert ended == {job["job_id"]: job["final_sha256"] for job in jobs}
+        assert one.stop() == 0
+        assert one.pids(".") == []
+
+
+def answers(one: Console) -> bool:
+    """Say whether the console is ready to serve."""
+    try:
+        return httpx.get(f"{one.address}/readyz", timeout=5).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def lines_of(text: str) -> list[dict[str, str]]:
+    """Read one JSON object per line."""
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def flush_all(server: Path) -> None:

@@ -6,22 +6,26 @@
 import json
 import sys
 import time
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError, connection
 
 from agents import lifecycle
 from agents.packs import recordings
 from agents.packs.recordings import RecordedJob, Recording
-from console.canonical import Unreadable
+from console.locking import Busy
 from console.management.staging import Plan, Played, Stage, report
 from console.supervision import lock, parts, supervisor
 from console.supervision.embedded import Unavailable
 
 LOOK_SECONDS = 0.05
 WAITING_FOR_PEOPLE = 3
+DATABASE_AWAY_SECONDS = 30.0
 
 
 class Command(BaseCommand):
@@ -43,8 +47,10 @@ class Command(BaseCommand):
             recording = recordings.read(options["folder"])
             with supervisor.running(parts.Options(), self._note) as address:
                 status = self._play(recording, address, options)
-        except (recordings.BadRecording, Unreadable) as error:
+        except recordings.BadRecording as error:
             raise CommandError(str(error)) from error
+        except (InterfaceError, OperationalError) as error:
+            raise CommandError("The database went away; what waits is still waiting.") from error
         except (supervisor.StartFailed, Unavailable, parts.PortTaken, lock.Busy) as error:
             raise CommandError(str(error)) from error
         if status:
@@ -74,10 +80,7 @@ class Command(BaseCommand):
         """Yield jobs as they end; without a plan, once each waits for a person."""
         left = list(played)
         while left:
-            if plan is not None:
-                for job in left:
-                    stage.decide(job, plan)
-            statuses = stage.statuses(left)
+            statuses = self._look(stage, left, plan)
             for job in [j for j in left if lifecycle.is_finished(statuses[j.job_id])]:
                 job.ended = True
                 left.remove(job)
@@ -86,6 +89,21 @@ class Command(BaseCommand):
                 yield from left
                 return
             time.sleep(LOOK_SECONDS)
+
+    def _look(self, stage: Stage, left: list[Played], plan: Plan | None) -> dict[UUID, str]:
+        """Decide what waits and return how the jobs stand; wait for a database that is away."""
+        deadline = time.monotonic() + DATABASE_AWAY_SECONDS
+        while True:
+            try:
+                if plan is not None:
+                    for job in left:
+                        stage.decide(job, plan)
+                return stage.statuses(left)
+            except (InterfaceError, OperationalError, Busy):
+                if time.monotonic() > deadline:
+                    raise
+                connection.close()
+                time.sleep(LOOK_SECONDS * 10)
 
     def _print(self, line: dict[str, Any], *, as_json: bool) -> None:
         if as_json:
@@ -109,9 +127,10 @@ def _chosen(recording: Recording, ids: list[str]) -> list[RecordedJob]:
 
 
 def _plan(text: str) -> Plan:
+    """Read approve, reject or first:K. Raises: ArgumentTypeError."""
     if text in {"approve", "reject"}:
         return Plan(None if text == "approve" else 0)
     word, _, number = text.partition(":")
     if word != "first" or not number.isdigit():
-        raise ValueError(text)
+        raise ArgumentTypeError(f"{text!r} is none of approve, reject and first:K.")
     return Plan(int(number))
