@@ -1,0 +1,1 @@
+"""How fast is the console, next to something that everybody can measure?"""
