@@ -18,6 +18,8 @@ from console.errors import Refused
 
 MEDIA_TYPE = "application/problem+json"
 API = "/api/v1"
+# Asked by machines that know us by another name.
+PROBES = {"/healthz", "/readyz"}
 # What Django and the router answer by themselves, without a word that a program could read.
 UNSPOKEN = {
     403: ("csrf", "This address takes no such request from a browser."),
@@ -131,7 +133,10 @@ class Doors:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass the request on and complete the answer."""
+        """Pass the request on and complete the answer. Raises: DisallowedHost (400)."""
+        if request.path not in PROBES:
+            # Nothing else asks for the host on every way through, so a strange one would pass.
+            request.get_host()
         answer = self.get_response(request)
         if request.path.startswith(API) and answer.status_code in UNSPOKEN:
             answer = _spoken(answer)
