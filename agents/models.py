@@ -99,6 +99,7 @@ class Run(models.Model):
             Index(fields=["lease_until"], condition=Q(status="running"), name="runs_leased"),
             Index(fields=["waiting_for"], condition=Q(status="waiting"), name="runs_waiting"),
             Index(fields=["workspace", "-created_at", "-id"], name="runs_newest"),
+            Index(fields=["workspace", "status", "-created_at", "-id"], name="runs_by_status"),
         ]
 
     def __str__(self) -> str:

@@ -133,6 +133,7 @@ class Proposal(models.Model):
             Index(fields=["due_at"], condition=Q(status=OPEN), name="proposals_due"),
             Index(fields=["state"], condition=Q(status=OPEN), name="proposals_open_by_state"),
             Index(fields=["workspace", "-created_at", "-id"], name="proposals_newest"),
+            Index(fields=["workspace", "status", "-created_at", "-id"], name="proposals_by_status"),
             Index(
                 fields=["workspace", "-settled_at", "-id"],
                 condition=~Q(status=OPEN),
