@@ -6,7 +6,6 @@ times the steps per second of the same thing through an ORM transaction.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -197,10 +196,3 @@ def _jsonb(value: Json) -> str:
 
 def _lease_seconds() -> float:
     return settings.RUN_LEASE.total_seconds()
-
-
-def database_clock() -> datetime:
-    """Return the database's time, which is the only clock that all processes share."""
-    row = _execute("SELECT clock_timestamp()", {}).fetchone()
-    at: datetime = row[0] if row else datetime.now().astimezone()
-    return at

@@ -68,11 +68,6 @@ class Outcome:
     reason: str = ""
     by: str = ""
 
-    @property
-    def is_done(self) -> bool:
-        """Say whether the action was carried out."""
-        return self.status == "approved"
-
 
 class Context(Protocol):
     """What a workflow may ask for. Every answer is journaled and given again on replay."""

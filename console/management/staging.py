@@ -20,7 +20,7 @@ from approvals.operations.executing import WorldChanged
 from approvals.operations.registering import declare, set_policy
 from approvals.policy import Choice, Terms
 from console.access.operations.granting import enrol, found, grant
-from console.access.operations.keying import make_token
+from console.access.operations.keying import make_token, revoke_token
 from console.access.queries import people_with_role, person_as_actor
 from console.actors import Actor, system
 from console.canonical import Json
@@ -84,7 +84,9 @@ class Stage:
     stamp: str
     actor: Actor
     reviewers: list[Actor]
-    token: str
+    secret: str
+    maker: Actor
+    token_id: UUID
 
     @classmethod
     def build(cls, recording: Recording) -> "Stage":
@@ -101,18 +103,18 @@ class Stage:
         maker = person_as_actor(engineer, workspace.id, {"engineer"})
         now = datetime.now(UTC)
         stamp = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        _, token = make_token(
+        token, secret = make_token(
             actor=maker,
             name=f"Replay {stamp}",
             scopes=["jobs:read", "jobs:write"],
             lifetime=timedelta(days=1),
             now=now,
         )
-        return cls(slug, recording.name, stamp, actor, people, token)
+        return cls(slug, recording.name, stamp, actor, people, secret, maker, token.id)
 
     def client(self, address: str) -> httpx.Client:
         """Return an API client with this stage's token."""
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = {"Authorization": f"Bearer {self.secret}"}
         return httpx.Client(base_url=address, headers=headers, timeout=30)
 
     def submit(self, client: httpx.Client, job: RecordedJob, document: Json) -> Played:
@@ -140,6 +142,10 @@ class Stage:
         run = agents.current_run(agents.job(self.actor.workspace_id, job_id))
         initial = recordings.digest(start)
         return Played(job, job_id, run.id, state.state_id, initial, start, time.monotonic())
+
+    def lock_up(self) -> None:
+        """Revoke the token; everything is submitted."""
+        revoke_token(actor=self.maker, token_id=self.token_id, now=datetime.now(UTC))
 
     def decide(self, job: Played, plan: Plan) -> None:
         """Decide what this job waits for, as a demo reviewer, by the operation pages use."""

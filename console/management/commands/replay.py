@@ -64,6 +64,7 @@ class Command(BaseCommand):
         stage = Stage.build(recording)
         with stage.client(address) as client:
             played = [stage.submit(client, job, recording.document) for job in jobs]
+        stage.lock_up()
         where = f"{address}/w/{stage.slug}/queue/"
         self._note(f"{len(played)} jobs submitted; their proposals are at {where}")
         right = True
