@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from agents.api import router as jobs
+from agents.api.jobs import router as jobs
 from approvals.api import router as proposals
 from console import problems
 
