@@ -1,15 +1,42 @@
 """Which moves are legal for a run?"""
 
 RUN_MOVES: dict[str, frozenset[str]] = {
-    "queued": frozenset({"running", "terminated"}),
-    "running": frozenset({"queued", "waiting", "succeeded", "failed", "terminated"}),
-    "waiting": frozenset({"queued", "terminated"}),
+    "queued": frozenset({"running", "paused", "terminated", "superseded"}),
+    "running": frozenset(
+        {"queued", "waiting", "paused", "succeeded", "failed", "terminated", "superseded"}
+    ),
+    "waiting": frozenset({"queued", "paused", "terminated", "superseded"}),
+    "paused": frozenset({"queued", "waiting", "terminated", "superseded"}),
     "succeeded": frozenset(),
     "failed": frozenset(),
     "terminated": frozenset(),
+    # Its job goes on with another run, after a rollback or a re-initialisation.
+    "superseded": frozenset(),
 }
 RUN_STATUSES = sorted(RUN_MOVES)
-STEP_KINDS = ["event", "handoff", "model_call", "outcome", "proposal", "tool_call"]
+STEP_KINDS = [
+    "event",
+    "guard",
+    "handoff",
+    "memory",
+    "model_call",
+    "outcome",
+    "proposal",
+    "tool_call",
+]
+AGENT_STATUSES = ["active", "paused", "stopped"]
+RESTORATION_KINDS = ["rollback", "reinitialise"]
+RESTORATION_MOVES: dict[str, frozenset[str]] = {
+    "planned": frozenset({"confirmed", "discarded"}),
+    # Refused: when its turn came, the world was not the one that was planned for.
+    "confirmed": frozenset({"restored", "refused"}),
+    # The States are back; what follows (reading back, new runs) is taken up again after a crash.
+    "restored": frozenset({"done"}),
+    "done": frozenset(),
+    "refused": frozenset(),
+    "discarded": frozenset(),
+}
+RESTORATION_STATUSES = sorted(RESTORATION_MOVES)
 FINISHED = frozenset(status for status, moves in RUN_MOVES.items() if not moves)
 # A run that killed its worker this often without one step of progress is not tried again.
 ATTEMPTS_WITHOUT_PROGRESS = 5

@@ -1,4 +1,4 @@
-"""Rows: jobs, their runs, and every step of a run's journal."""
+"""Rows: jobs, runs and every step of a journal; agents, and what is done to them and to States."""
 
 from typing import ClassVar
 
@@ -6,7 +6,14 @@ from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 
-from agents.lifecycle import FINISHED, RUN_STATUSES, STEP_KINDS
+from agents.lifecycle import (
+    AGENT_STATUSES,
+    FINISHED,
+    RESTORATION_KINDS,
+    RESTORATION_STATUSES,
+    RUN_STATUSES,
+    STEP_KINDS,
+)
 from console.ids import new_id
 
 WORKSPACE = "access.Workspace"
@@ -53,7 +60,9 @@ class Run(models.Model):
     """One attempt at a job.
 
     `fence` rises with every claim; whoever holds an older one can no longer write. `next_step`
-    is where the journal ends. `waiting_for` is the proposal whose decision the run awaits.
+    is where the journal ends. `waiting_for` is the proposal whose decision the run awaits; a
+    paused run keeps it. `epoch` is that of its State when the run was made: once the State has a
+    later one, nothing that the run says is taken any more. `held_because` says why it is paused.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -66,6 +75,8 @@ class Run(models.Model):
     next_step = models.IntegerField(default=0)
     attempts = models.IntegerField(default=0)
     waiting_for = models.UUIDField(null=True, blank=True)
+    epoch = models.IntegerField(default=0)
+    held_because = models.CharField(max_length=300, blank=True)
     result = models.JSONField(null=True, blank=True)
     problem_code = models.CharField(max_length=60, blank=True)
     problem = models.CharField(max_length=1000, blank=True)
@@ -135,3 +146,229 @@ class Step(models.Model):
     def __str__(self) -> str:
         """Return place and name, for a shell."""
         return f"{self.index} {self.kind} {self.name}"
+
+
+class Agent(models.Model):
+    """A named role instance of a workspace, known since it first took part in a run.
+
+    `status_by` names who paused or stopped it last. `seen_at` is when it last began to work.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+", db_index=False)
+    name = models.CharField(max_length=80)
+    status = models.CharField(max_length=8, default="active")
+    status_reason = models.CharField(max_length=300, blank=True)
+    status_by = models.CharField(max_length=120, blank=True)
+    status_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        """A name means one agent in a workspace."""
+
+        constraints: ClassVar = [
+            UniqueConstraint(fields=["workspace", "name"], name="an_agent_name_is_used_once"),
+            CheckConstraint(
+                condition=Q(status__in=AGENT_STATUSES), name="an_agent_status_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+
+class Participation(models.Model):
+    """An agent took part in a run."""
+
+    pk = models.CompositePrimaryKey("run_id", "agent_id")
+    run = models.ForeignKey(Run, models.PROTECT, related_name="participations", db_index=False)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="participations", db_index=False)
+    since = models.DateTimeField()
+
+    class Meta:
+        """The newest runs of an agent are found at once."""
+
+        indexes: ClassVar = [Index(fields=["agent", "-since"], name="participations_newest")]
+
+    def __str__(self) -> str:
+        """Return both ids, for a shell."""
+        return f"{self.agent_id} in {self.run_id}"
+
+
+class Halt(models.Model):
+    """While a row without `lifted_at` stands, no agent of the workspace works."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=500)
+    actor = models.JSONField()
+    created_at = models.DateTimeField()
+    lifted_at = models.DateTimeField(null=True, blank=True)
+    lifted_by = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        """A workspace is halted or it is not."""
+
+        constraints: ClassVar = [
+            UniqueConstraint(
+                fields=["workspace"],
+                condition=Q(lifted_at=None),
+                name="a_workspace_is_halted_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return the reason."""
+        return self.reason
+
+
+class Restoration(models.Model):
+    """A plan to bring States back and start agents anew, and how far it got.
+
+    `wanted` is what was asked for, `plan` what it would do, `live_digest` names the world the
+    plan was made for; after `expires_at` it can no longer be confirmed. `log` holds the finished
+    steps `{"step", "at", "says"}` in order.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12)
+    state = models.ForeignKey("snapshots.State", models.PROTECT, null=True, related_name="+")
+    agent = models.CharField(max_length=80, blank=True)
+    run = models.ForeignKey(Run, models.PROTECT, null=True, related_name="+")
+    wanted = models.JSONField()
+    plan = models.JSONField()
+    live_digest = models.CharField(max_length=64)
+    status = models.CharField(max_length=10, default="planned")
+    reason = models.CharField(max_length=500, blank=True)
+    planner = models.JSONField()
+    confirmer = models.JSONField(null=True, blank=True)
+    log = models.JSONField(default=list)
+    problem = models.CharField(max_length=1000, blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """What was confirmed has a reason and a person; one restoration of a State at a time."""
+
+        constraints: ClassVar = [
+            CheckConstraint(
+                condition=Q(status__in=RESTORATION_STATUSES),
+                name="a_restoration_status_is_known",
+            ),
+            CheckConstraint(
+                condition=Q(kind__in=RESTORATION_KINDS), name="a_restoration_kind_is_known"
+            ),
+            CheckConstraint(
+                condition=Q(status__in=["planned", "discarded"])
+                | Q(confirmer__isnull=False, confirmed_at__isnull=False) & ~Q(reason=""),
+                name="a_confirmed_restoration_has_a_reason",
+            ),
+            UniqueConstraint(
+                fields=["state"],
+                condition=Q(status__in=["confirmed", "restored"]),
+                name="one_restoration_of_a_state_at_a_time",
+            ),
+        ]
+        indexes: ClassVar = [
+            Index(
+                fields=["confirmed_at"],
+                condition=Q(status__in=["confirmed", "restored"]),
+                name="restorations_under_way",
+            ),
+            Index(fields=["state", "-created_at", "-id"], name="restorations_by_state"),
+            Index(fields=["workspace", "-created_at", "-id"], name="restorations_newest"),
+        ]
+
+    def __str__(self) -> str:
+        """Return kind and status, for a shell."""
+        return f"{self.kind} {self.status}"
+
+
+class MemoryUse(models.Model):
+    """When an entry of a memory was last given to an agent; what is never used goes first."""
+
+    pk = models.CompositePrimaryKey("state_id", "entry")
+    state = models.ForeignKey("snapshots.State", models.PROTECT, related_name="+", db_index=False)
+    entry = models.CharField(max_length=120)
+    used_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        """Return the entry, for a shell."""
+        return self.entry
+
+
+class Drift(models.Model):
+    """One measurement of a State: what is in it that should not be. Never changed.
+
+    `agent` is named where the State is an agent's memory. Shares are 0 to 1; `differing` counts
+    the paths in which a mirrored record differs from its newest outside reading, null where there
+    is none; `growth` is bytes per thousand jobs, null before there were jobs to divide by.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+")
+    state = models.ForeignKey("snapshots.State", models.PROTECT, related_name="+", db_index=False)
+    agent = models.CharField(max_length=80, blank=True)
+    number = models.BigIntegerField()
+    entries = models.IntegerField(default=0)
+    stale = models.IntegerField(default=0)
+    contradicting = models.IntegerField(default=0)
+    stale_share = models.FloatField(default=0)
+    contradicting_share = models.FloatField(default=0)
+    differing = models.IntegerField(null=True)
+    document_bytes = models.BigIntegerField()
+    jobs = models.BigIntegerField(default=0)
+    growth = models.FloatField(null=True)
+    over = models.JSONField(default=list)
+    measured_at = models.DateTimeField()
+
+    class Meta:
+        """A State's series, and a workspace's newest measurements, are found at once."""
+
+        indexes: ClassVar = [
+            Index(fields=["state", "-measured_at", "-id"], name="drift_series"),
+            Index(fields=["workspace", "-measured_at", "-id"], name="drift_newest"),
+        ]
+
+    def __str__(self) -> str:
+        """Return number and time, for a shell."""
+        return f"#{self.number} {self.measured_at}"
+
+
+class DriftLimit(models.Model):
+    """From which drift on the agents of a State are paused; null means never."""
+
+    state = models.OneToOneField(
+        "snapshots.State", models.PROTECT, primary_key=True, related_name="+"
+    )
+    workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+")
+    stale_share = models.FloatField(null=True)
+    contradicting_share = models.FloatField(null=True)
+    differing = models.IntegerField(null=True)
+    growth = models.FloatField(null=True)
+    actor = models.JSONField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        """Shares lie between nothing and all."""
+
+        constraints: ClassVar = [
+            CheckConstraint(
+                condition=Q(stale_share=None) | Q(stale_share__gte=0, stale_share__lte=1),
+                name="a_stale_share_is_a_share",
+            ),
+            CheckConstraint(
+                condition=Q(contradicting_share=None)
+                | Q(contradicting_share__gte=0, contradicting_share__lte=1),
+                name="a_contradicting_share_is_a_share",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return the State's id, for a shell."""
+        return str(self.state_id)

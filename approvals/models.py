@@ -12,7 +12,10 @@ WORKSPACE = "access.Workspace"
 
 
 class ActionType(models.Model):
-    """A typed kind of write: parameters, fields with labels and units, effect, risk."""
+    """A typed kind of write: parameters, fields with labels and units, effect, risk.
+
+    One that `leaves_house` has an effect outside that no rollback of ours takes back.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+")
@@ -24,6 +27,7 @@ class ActionType(models.Model):
     effect = models.CharField(max_length=80)
     risk = models.SmallIntegerField(default=2)
     reversibility = models.CharField(max_length=200, blank=True)
+    leaves_house = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

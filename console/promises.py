@@ -1,4 +1,4 @@
-"""What does the database itself promise? SQL for migrations: append-only rows, one tenant each."""
+"""What does the database itself promise? SQL for migrations: rows that stay, one tenant each."""
 
 from django.db import migrations
 
@@ -16,6 +16,21 @@ def append_only(table: str) -> migrations.RunSQL:
     row, whole = f"{table}_rows_stay", f"{table}_stays"
     make = f"""
         CREATE TRIGGER {row} BEFORE UPDATE OR DELETE ON {table}
+            FOR EACH ROW EXECUTE FUNCTION refuse_to_change();
+        CREATE TRIGGER {whole} BEFORE TRUNCATE ON {table}
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change();
+        ALTER TABLE {table} ENABLE ALWAYS TRIGGER {row};
+        ALTER TABLE {table} ENABLE ALWAYS TRIGGER {whole};
+    """
+    undo = f"DROP TRIGGER {row} ON {table}; DROP TRIGGER {whole} ON {table};"
+    return migrations.RunSQL([_REFUSE, make], [undo])
+
+
+def never_rewritten(table: str) -> migrations.RunSQL:
+    """Refuse UPDATE and TRUNCATE on a table; what it holds may go, but never become another."""
+    row, whole = f"{table}_rows_stay", f"{table}_stays"
+    make = f"""
+        CREATE TRIGGER {row} BEFORE UPDATE ON {table}
             FOR EACH ROW EXECUTE FUNCTION refuse_to_change();
         CREATE TRIGGER {whole} BEFORE TRUNCATE ON {table}
             FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change();

@@ -27,7 +27,9 @@ class ActionTypeUnusable(Invalid):
 class ActionTypeSpec:
     """Everything an action type declares once.
 
-    `sentence` is a template over parameters and facts; `risk` is 1 low, 2 medium, 3 high.
+    `sentence` is a template over parameters and facts; `risk` is 1 low, 2 medium, 3 high. One that
+    `leaves_house` does something outside that a rollback cannot take back; `reversibility` says
+    what people can do about it then.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ActionTypeSpec:
     fields: tuple[Field, ...] = field(default=())
     risk: int = 2
     reversibility: str = ""
+    leaves_house: bool = False
 
 
 def declare(actor: Actor, spec: ActionTypeSpec) -> UUID:
@@ -57,6 +60,7 @@ def declare(actor: Actor, spec: ActionTypeSpec) -> UUID:
         "effect": spec.effect,
         "risk": spec.risk,
         "reversibility": spec.reversibility,
+        "leaves_house": spec.leaves_house,
     }
     with transaction.atomic():
         rows = ActionType.objects.select_for_update(no_key=True)

@@ -2,13 +2,38 @@
 
 from typing import Literal
 
-Right = Literal["see", "decide", "submit", "cancel", "tokens", "administer"]
+Right = Literal[
+    "see",
+    "decide",
+    "submit",
+    "cancel",
+    "tokens",
+    "administer",
+    "operate",  # pause, resume and stop agents
+    "restore",  # roll States back, re-initialise agents
+    "mark",  # name and pin snapshots
+    "hold",  # put on and lift a legal hold
+    "import",  # bring documents under version control
+]
 
 ROLES: dict[str, frozenset[Right]] = {
-    "reviewer": frozenset({"see", "decide"}),
-    "admin": frozenset({"see", "decide", "cancel", "tokens", "administer"}),
-    "auditor": frozenset({"see"}),
-    "engineer": frozenset({"see", "submit", "cancel", "tokens"}),
+    "reviewer": frozenset({"see", "decide", "mark"}),
+    "admin": frozenset(
+        {
+            "see",
+            "decide",
+            "cancel",
+            "tokens",
+            "administer",
+            "operate",
+            "restore",
+            "mark",
+            "hold",
+            "import",
+        }
+    ),
+    "auditor": frozenset({"see", "mark", "hold"}),
+    "engineer": frozenset({"see", "submit", "cancel", "tokens", "operate", "mark", "import"}),
 }
 
 SCOPES: dict[str, str] = {
@@ -16,6 +41,10 @@ SCOPES: dict[str, str] = {
     "jobs:write": "Submit and cancel jobs",
     "proposals:read": "See proposals and what became of them",
     "proposals:write": "Make and withdraw proposals (never decide)",
+    "states:read": "See States, their snapshots and contents",
+    "states:write": "Import States, name and pin snapshots, report outside records, plan rollbacks",
+    "agents:read": "See agents and how they are",
+    "agents:write": "Pause, resume and stop agents",
 }
 
 
