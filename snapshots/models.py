@@ -97,7 +97,11 @@ class Snapshot(models.Model):
                 name="snapshot_numbers_have_no_gaps",
             ),
         ]
-        indexes: ClassVar = [GinIndex(fields=["touched"], name="snapshots_touched")]
+        indexes: ClassVar = [
+            GinIndex(fields=["touched"], name="snapshots_touched"),
+            # The few that no mark finds, so that whoever asks by marks need not look at all.
+            Index(fields=["state", "number"], condition=Q(touched=None), name="snapshots_unmarked"),
+        ]
 
     def __str__(self) -> str:
         """Return state and number, for a shell."""

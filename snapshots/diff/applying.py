@@ -17,13 +17,13 @@ def apply(document: Json, changes: Iterable[Change], *, strict: bool = True) -> 
     replaces or removes must be exactly its `old`, and what it adds to an object must be new there.
     Raises: DoesNotFit, BadChange, BadPointer.
     """
-    draft = _Draft(document, strict=strict)
+    draft = Draft(document, strict=strict)
     for change in changes:
         draft.carry_out(change)
     return draft.document
 
 
-class _Draft:
+class Draft:
     """A document of which only what changes is copied, once."""
 
     def __init__(self, document: Json, *, strict: bool) -> None:
@@ -150,4 +150,6 @@ def _misfit(path: str, expected: Json | Absent, found: Json | Absent) -> DoesNot
 def _agree(one: Json | Absent, other: Json | Absent) -> bool:
     if isinstance(one, Absent) or isinstance(other, Absent):
         return one is other
+    if type(one) is str and type(other) is str:
+        return one == other
     return same(one, other)

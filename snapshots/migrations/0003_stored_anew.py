@@ -54,6 +54,24 @@ class Migration(migrations.Migration):
                 ("digest", models.CharField(max_length=64)),
                 ("data", models.BinaryField()),
                 ("created_at", models.DateTimeField()),
+                (
+                    "state",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="snapshots.state",
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.workspace",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -136,6 +154,14 @@ class Migration(migrations.Migration):
                 fields=["touched"], name="snapshots_touched"
             ),
         ),
+        migrations.AddIndex(
+            model_name="snapshot",
+            index=models.Index(
+                fields=["state", "number"],
+                condition=models.Q(("touched", None)),
+                name="snapshots_unmarked",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="snapshot",
             constraint=models.CheckConstraint(
@@ -166,26 +192,6 @@ class Migration(migrations.Migration):
             name="workspace",
             field=models.ForeignKey(
                 on_delete=django.db.models.deletion.PROTECT, related_name="+", to="access.workspace"
-            ),
-        ),
-        migrations.AddField(
-            model_name="part",
-            name="state",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="snapshots.state",
-            ),
-        ),
-        migrations.AddField(
-            model_name="part",
-            name="workspace",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="access.workspace",
             ),
         ),
         migrations.AddField(

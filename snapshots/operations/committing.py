@@ -12,11 +12,12 @@ from console.errors import Conflict, NotFound
 from console.ledger.operations.appending import append
 from console.live import ring
 from console.locking import patiently
-from snapshots import content as contents
-from snapshots import keyframes
-from snapshots.diff import Change, apply
+from snapshots import touching
+from snapshots.diff import Change, DoesNotFit
 from snapshots.models import Snapshot, State
+from snapshots.operations.writing import Why, write
 from snapshots.queries import Head, as_head, content
+from snapshots.queries.conflicting import conflicts_with
 
 
 class HeadMoved(Conflict):
@@ -24,6 +25,18 @@ class HeadMoved(Conflict):
 
     code = "world_changed"
     status = 412
+
+
+class EpochPassed(Conflict):
+    """The State was rolled back after this change was made for it."""
+
+    code = "epoch_passed"
+
+
+class PathConflict(Conflict):
+    """Somebody changed the same place since."""
+
+    code = "path_conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +63,54 @@ def commit(
     cause: Cause,
     reason: str,
     now: datetime,
+    merge: bool = False,
 ) -> Snapshot:
     """Apply `changes` to the snapshot `base` stands at and make the result the newest.
 
+    With `merge`, a base that is not the newest will do if nobody touched the same places since.
     Locks: the state row until the transaction ends.
-    Raises: HeadMoved (412), NotFound (404), DoesNotFit.
+    Raises: EpochPassed (409), PathConflict (409), HeadMoved (412), NotFound (404), DoesNotFit.
     """
+    why = Why(actor, cause.kind, cause.id, reason, now)
     with transaction.atomic():
-        state = _locked(base.workspace_id, base.state_id)
-        if (state.number, state.epoch) != (base.number, base.epoch):
-            raise HeadMoved(expected=base.number, found=state.number)
-        row = _next(state, actor, changes, cause, reason, now)
-        _advance(state, row)
+        row = write(base, changes, why)
+        if row is None:
+            newest = lock(base.workspace_id, base.state_id)
+            row = write(newest, _merged(base, newest, changes, merge=merge), why)
+        if row is None:
+            raise HeadMoved(expected=base.number)
         body: dict[str, Json] = {
             "number": row.number,
             "digest": row.digest,
             "cause": f"{cause.kind}:{cause.id}",
         }
-        append(actor, "state.changed", f"state:{state.id}", body)
-        ring("state", state.id)
-        ring("states", state.workspace_id)
+        append(actor, "state.changed", f"state:{base.state_id}", body)
+        ring("state", base.state_id)
+        ring("states", base.workspace_id)
     return row
+
+
+def _merged(base: Head, newest: Head, changes: list[Change], *, merge: bool) -> list[Change]:
+    """Return changes made for `base` as they are for `newest`, where nobody is in their way."""
+    if newest.epoch != base.epoch:
+        raise EpochPassed(base=base.epoch, epoch=newest.epoch)
+    if not merge or newest.number < base.number:
+        raise HeadMoved(expected=base.number, found=newest.number)
+    found = conflicts_with(base.state_id, base.number, changes)
+    if found:
+        first = found[0]
+        _refuse(first.path, first.by, first.number)
+    before, now = content(base.state_id, base.number), content(base.state_id, newest.number)
+    try:
+        return touching.carried_over(changes, before, now, newest.list_keys)
+    except DoesNotFit as error:
+        raise PathConflict(path=error.path, by="", snapshot=newest.number) from error
+
+
+def _refuse(path: str, by: str, number: int) -> None:
+    place = path or "the whole record"
+    sentence = f"{by or 'Somebody'} changed {place} in snapshot {number}, after you looked."
+    raise PathConflict(sentence, path=path, by=by, snapshot=number)
 
 
 def _locked(workspace_id: UUID, state_id: UUID) -> State:
@@ -82,54 +122,3 @@ def _locked(workspace_id: UUID, state_id: UUID) -> State:
     if state is None:
         raise NotFound
     return state
-
-
-def _next(
-    state: State, actor: Actor, changes: list[Change], cause: Cause, reason: str, now: datetime
-) -> Snapshot:
-    document = apply(content(state.id, state.number), changes)
-    plain = contents.content_bytes(document)
-    number = state.number + 1
-    whole = keyframes.is_due(
-        document_bytes=len(plain),
-        chain=state.number - state.keyframe_number,
-        chain_bytes=state.chain_bytes,
-        keyframe_bytes=state.keyframe_bytes,
-    )
-    stored = plain if whole else contents.content_bytes([c.to_json() for c in changes])
-    return Snapshot.objects.create(
-        workspace_id=state.workspace_id,
-        state=state,
-        number=number,
-        parent_number=state.number,
-        base_number=number if whole else state.keyframe_number,
-        epoch=state.epoch,
-        data=contents.pack(stored),
-        digest=contents.content_digest(document),
-        document_bytes=len(plain),
-        change_count=len(changes),
-        cause=cause.kind,
-        cause_id=cause.id,
-        actor=actor.to_json(),
-        reason=reason[:500],
-        created_at=now,
-    )
-
-
-def _advance(state: State, row: Snapshot) -> None:
-    state.number, state.digest, state.changed_at = row.number, row.digest, row.created_at
-    if row.is_keyframe:
-        state.keyframe_number = row.number
-        state.keyframe_bytes, state.chain_bytes = len(row.data), 0
-    else:
-        state.chain_bytes += len(row.data)
-    state.save(
-        update_fields=[
-            "number",
-            "digest",
-            "changed_at",
-            "keyframe_number",
-            "keyframe_bytes",
-            "chain_bytes",
-        ]
-    )

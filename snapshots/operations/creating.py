@@ -1,5 +1,6 @@
 """Bring a document under version control."""
 
+import hashlib
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -12,6 +13,7 @@ from console.ledger.operations.appending import append
 from console.live import ring
 from snapshots import content as contents
 from snapshots.models import Snapshot, State
+from snapshots.operations.writing import REASON_AT_MOST, whole
 from snapshots.queries import Head, as_head
 
 
@@ -29,14 +31,15 @@ def create_state(
     reason: str,
     now: datetime,
     list_keys: dict[str, str] | None = None,
+    kind: str = "record",
 ) -> Head:
-    """Make a State whose first snapshot is `document`.
+    """Make a State whose first snapshot is `document`; an agent's is of the kind `memory`.
 
     Raises: KeyTaken (409).
     """
     try:
         with transaction.atomic():
-            state = _write(actor, key, document, reason, now, list_keys or {})
+            state = _write(actor, (key, kind), document, reason, now, list_keys or {})
             body: dict[str, Json] = {"key": key, "digest": state.digest}
             append(actor, "state.created", f"state:{state.id}", body)
             ring("states", actor.workspace_id)
@@ -47,23 +50,26 @@ def create_state(
 
 def _write(
     actor: Actor,
-    key: str,
+    named: tuple[str, str],
     document: Json,
     reason: str,
     now: datetime,
     list_keys: dict[str, str],
 ) -> State:
-    plain = contents.content_bytes(document)
-    packed = contents.pack(plain)
+    key, kind = named
+    state_id, plain = new_id(), contents.content_bytes(document)
+    digest = hashlib.sha256(plain).hexdigest()
+    form = whole(actor.workspace_id, state_id, document, plain, now)
     state = State.objects.create(
-        id=new_id(),
+        id=state_id,
         workspace_id=actor.workspace_id,
         key=key,
+        kind=kind,
         list_keys=list_keys,
         number=1,
-        digest=contents.content_digest(document),
+        digest=digest,
         keyframe_number=1,
-        keyframe_bytes=len(packed),
+        keyframe_bytes=form.keyframe_bytes,
         created_at=now,
         changed_at=now,
     )
@@ -74,13 +80,14 @@ def _write(
         parent_number=None,
         base_number=1,
         epoch=0,
-        data=packed,
-        digest=state.digest,
+        codec=form.codec,
+        data=form.data,
+        digest=digest,
         document_bytes=len(plain),
         change_count=0,
         cause="import",
         actor=actor.to_json(),
-        reason=reason,
+        reason=reason[:REASON_AT_MOST],
         created_at=now,
     )
     return state

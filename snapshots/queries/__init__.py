@@ -1,6 +1,5 @@
 """What does a State hold, what did it hold, and how did it get there?"""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,18 +7,39 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet
 
-from console.canonical import Json
-from console.errors import Invalid, NotFound, Refused
-from snapshots import content as contents
-from snapshots.diff import Change, apply, diff
+from console.errors import Invalid, NotFound
+from snapshots.diff import Change, diff
 from snapshots.models import Snapshot, State
+from snapshots.queries.reading import (
+    Corrupt,
+    Gone,
+    changes_of,
+    content,
+    content_bytes,
+    subtree,
+)
 
-
-class Corrupt(Refused):
-    """A stored version does not match its digest, so it is not shown."""
-
-    status = 500
-    code = "snapshot_corrupt"
+__all__ = [
+    "Corrupt",
+    "Gone",
+    "Head",
+    "UnknownState",
+    "as_head",
+    "by_cause",
+    "by_key",
+    "changes_of",
+    "compare",
+    "content",
+    "content_bytes",
+    "find",
+    "head",
+    "named",
+    "sizes",
+    "snapshot",
+    "snapshots",
+    "states",
+    "subtree",
+]
 
 
 class UnknownState(Invalid):
@@ -101,38 +121,6 @@ def by_cause(state_id: UUID, cause: str, cause_id: str) -> Snapshot | None:
     """Return the snapshot that this cause has made, if it has."""
     rows = Snapshot.objects.filter(state=state_id, cause=cause, cause_id=cause_id)
     return rows.defer("data").first()
-
-
-def content(state_id: UUID, number: int) -> Json:
-    """Return the document as it was at a snapshot; its digest has been checked.
-
-    Raises: NotFound (404), Corrupt (500).
-    """
-    last = Snapshot.objects.filter(state=state_id, number=number).first()
-    if last is None:
-        raise NotFound("This State has no such snapshot.")
-    document = _rebuilt(last)
-    if contents.content_digest(document) != last.digest:
-        raise Corrupt(f"Snapshot {number} of State {state_id} does not match its digest.")
-    return document
-
-
-def _rebuilt(last: Snapshot) -> Json:
-    if last.is_keyframe:
-        return contents.parse(contents.unpack(bytes(last.data)))
-    chain = Snapshot.objects.filter(
-        state=last.state_id, number__gte=last.base_number, number__lt=last.number
-    ).order_by("number")
-    first, *rest = [*chain, last]
-    document = contents.parse(contents.unpack(bytes(first.data)))
-    for row in rest:
-        document = apply(document, stored_changes(row))
-    return document
-
-
-def stored_changes(row: Snapshot) -> list[Change]:
-    """Return the changes that a row stores instead of a whole document."""
-    return [Change.from_json(item) for item in json.loads(contents.unpack(bytes(row.data)))]
 
 
 def compare(workspace_id: UUID, state_id: UUID, old: int, new: int) -> list[Change]:
