@@ -5,7 +5,7 @@ There is no endpoint to decide: no token can.
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from uuid import UUID
 
 from django.db import connection
@@ -14,9 +14,11 @@ from ninja import Field, Header, Query, Router, Schema, Status
 from pydantic import ConfigDict
 
 from approvals import lifecycle, queries
+from approvals.operations.patching import Patch, propose_patch
 from approvals.operations.proposing import Exhibit, ParamsInvalid, Request, propose
 from approvals.operations.withdrawing import withdraw
 from console.access.bearer import Bearer, ClientRequest
+from console.canonical import Json
 from console.endpoints import POLL_SECONDS, PROBLEMS, usable_key
 from console.errors import Invalid
 from console.paging import page
@@ -51,7 +53,11 @@ class EvidenceIn(Schema):
 
 
 class ProposalIn(Schema):
-    """An action on a State. `changes` only for action types whose effect is stated."""
+    """An action on a State.
+
+    At most one of `changes`, `json_patch` (RFC 6902) and `merge_patch` (RFC 7396), and only for
+    action types whose effect is stated; a patch is turned into the changes that it makes.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,6 +65,8 @@ class ProposalIn(Schema):
     action_type: Annotated[str, Field(min_length=1, max_length=80)]
     params: Annotated[dict[str, Any], Field(default_factory=dict)]
     changes: Annotated[list[ChangeIn], Field(max_length=500, default_factory=list)]
+    json_patch: Annotated[list[dict[str, Any]], Field(max_length=500, default_factory=list)]
+    merge_patch: Any = None
     base_snapshot: int | None = None
     evidence: Annotated[list[EvidenceIn], Field(max_length=20, default_factory=list)]
     rationale: Annotated[str, Field(max_length=4000)] = ""
@@ -124,7 +132,11 @@ def make_proposal(
 ) -> Status[Made]:
     """Put an action before people; the same Idempotency-Key with the same body is the same one."""
     wanted = _wanted(payload, request.actor.ref, usable_key(idempotency_key))
-    return Status(201, Made(id=propose(actor=request.actor, request=wanted, now=datetime.now(UTC))))
+    patch, now = _patch(payload), datetime.now(UTC)
+    if patch is None:
+        return Status(201, Made(id=propose(actor=request.actor, request=wanted, now=now)))
+    made = propose_patch(actor=request.actor, request=wanted, patch=patch, now=now)
+    return Status(201, Made(id=made))
 
 
 @router.get("", auth=Bearer("proposals:read"), response={200: ProposalPage, **PROBLEMS})
@@ -189,6 +201,15 @@ def withdraw_proposal(
     now = datetime.now(UTC)
     withdraw(actor=request.actor, proposal_id=proposal_id, reason=payload.reason, now=now)
     return _detail(request, response, proposal_id)
+
+
+def _patch(payload: ProposalIn) -> Patch | None:
+    given = payload.model_fields_set & {"changes", "json_patch", "merge_patch"}
+    if len(given) > 1:
+        raise ParamsInvalid("Send one of changes, json_patch and merge_patch.", field="changes")
+    if "json_patch" in given:
+        return Patch("json_patch", cast("Json", payload.json_patch))
+    return Patch("merge_patch", payload.merge_patch) if "merge_patch" in given else None
 
 
 def _changes(payload: ProposalIn) -> tuple[Change, ...]:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 from console.errors import NotFound
 from console.paging import BadCursor
 from console.regions import Region
-from snapshots.showing import states
+from snapshots.showing import history, states
 
 
 class StateList(Region):
@@ -36,11 +36,12 @@ class State(Region):
         return [("state", self.ids["state_id"])]
 
     def context(self) -> dict[str, Any]:
-        """Return the State's snapshots. Raises: NotFound."""
-        cursor = _asked(self.scope, "cursor")
+        """Return what the reader asked for of the State's history. Raises: NotFound."""
+        words = ("cursor", "cause", "marked", "path")
+        asked = history.Asked.of({word: _asked(self.scope, word) for word in words})
         try:
-            return states.history(self.workspace, self.ids["state_id"], cursor=cursor)
-        except BadCursor as error:
+            return history.history(self.workspace, self.actor, self.ids["state_id"], asked)
+        except (BadCursor, history.PathInvalid) as error:
             raise NotFound from error
 
 

@@ -20,3 +20,8 @@ def listed_at(name: str, *args: object, **always: object) -> Callable[..., str]:
 def socket_for(address: str) -> str:
     """Return the address of the socket that keeps a page true."""
     return f"/ws{address}"
+
+
+def file_name(key: str) -> str:
+    """Return a State's key as the beginning of a file's name, with what every system can write."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in key)

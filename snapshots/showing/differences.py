@@ -32,6 +32,20 @@ def _row(change: Change) -> dict[str, Any]:
     }
 
 
+def one(before: Json | Absent, after: Json | Absent) -> dict[str, Any]:
+    """Return the row of one value before and after."""
+    what = "added" if isinstance(before, Absent) else "changed"
+    return {
+        "path": "",
+        "label": "The value",
+        "group": "",
+        "kind": "json",
+        "before": _parts(before),
+        "after": _parts(after),
+        "why": "removed" if isinstance(after, Absent) else what,
+    }
+
+
 def _parts(value: Json | Absent) -> list[dict[str, Any]] | None:
     if isinstance(value, Absent):
         return None

@@ -6,37 +6,23 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from console.access.models import Workspace
-from console.errors import Invalid, NotFound
-from console.paging import page
+from console.actors import Actor
+from console.errors import NotFound
 from snapshots import pointer, queries
 from snapshots.content import content_bytes
-from snapshots.queries import Head
-from snapshots.showing.addresses import listed_at
+from snapshots.queries import history, marks
+from snapshots.showing.addresses import file_name, listed_at
 from snapshots.showing.differences import summary, table
-from snapshots.showing.tree import Node, tree
+from snapshots.showing.events import told
+from snapshots.showing.history import NAMES_AT_MOST, rights
+from snapshots.showing.tree import Node, opened
 from snapshots.showing.values import size
 
 if TYPE_CHECKING:
-    from snapshots.models import Snapshot, State
+    from snapshots.models import State
 
 PAGE_SIZE = 50
 CHANGES_AT_ONCE = 500
-_CAUSES = {
-    "import": "Imported",
-    "proposal": "After an approved proposal",
-    "outside": "Changed outside",
-    "rollback": "Rolled back",
-    "memory": "Remembered by an agent",
-}
-_ICONS = {"import": "database", "outside": "outside", "rollback": "rolled_back", "memory": "agent"}
-_LOOKS = {"outside": "event--drift", "rollback": "event--back"}
-
-
-class NoSuchNumber(Invalid):
-    """A snapshot is named by its number."""
-
-    status = 400
-    code = "snapshot_number_invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +33,6 @@ class StateRow:
     above: str
     name: str
     size: str
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One snapshot in the history."""
-
-    row: "Snapshot"
-    what: str
-    icon: str
-    look: str
-    size: str
-    proposal_id: str
-    by: str
 
 
 def state_list(workspace: Workspace, *, prefix: str = "", after: str = "") -> dict[str, Any]:
@@ -86,51 +59,26 @@ def _state_rows(workspace_id: UUID, rows: Sequence["State"]) -> list[StateRow]:
     ]
 
 
-def history(workspace: Workspace, state_id: UUID, *, cursor: str = "") -> dict[str, Any]:
-    """Return what `snapshots/_state.html` shows. Raises: NotFound (404), BadCursor (400)."""
-    head = queries.head(workspace.id, state_id)
-    rows = queries.snapshots(workspace.id, state_id)
-    found = page(rows, by="number", cursor=cursor, size=PAGE_SIZE)
-    at = listed_at("snapshots:state_detail", workspace.slug, state_id)
-    return {
-        "head": head,
-        "events": [_event(row, head) for row in found.rows],
-        "next_url": at(cursor=found.next_cursor) if found.next_cursor else "",
-        "first_url": at() if cursor else "",
-    }
-
-
-def _event(row: "Snapshot", head: Head) -> Event:
-    is_newest = row.number == head.number
-    return Event(
-        row=row,
-        what=_CAUSES[row.cause],
-        icon=_ICONS.get(row.cause, "snapshot"),
-        look=_LOOKS.get(row.cause, "event--now" if is_newest else ""),
-        size=size(row.document_bytes),
-        proposal_id=row.cause_id if row.cause == "proposal" else "",
-        by=str(row.actor.get("name", "")),
-    )
-
-
 def compared(
     workspace: Workspace, state_id: UUID, *, old: str, new: str, start: int
 ) -> dict[str, Any]:
     """Return what `snapshots/state_compare.html` shows; without numbers, the last change.
 
-    Raises: NotFound (404), NoSuchNumber (400).
+    A side is a number or a name. Raises: NotFound (404), NoSuchNumber (400), Gone (410).
     """
     head = queries.head(workspace.id, state_id)
-    new_number = _number(new, head.number)
-    old_number = _number(old, max(1, new_number - 1))
-    pair = [queries.snapshot(workspace.id, state_id, n) for n in (old_number, new_number)]
+    new_number = marks.number_of(head, new, head.number)
+    old_number = marks.number_of(head, old, max(1, new_number - 1))
+    rows = [history.event(workspace.id, state_id, n) for n in (old_number, new_number)]
+    before, after = told(rows, head)
     changes = queries.compare(workspace.id, state_id, old_number, new_number)
     end = start + CHANGES_AT_ONCE
     at = listed_at("snapshots:state_compare", workspace.slug, state_id)
     return {
         "head": head,
-        "old": _event(pair[0], head),
-        "new": _event(pair[1], head),
+        "old": before,
+        "new": after,
+        "names": marks.names(workspace.id, state_id, at_most=NAMES_AT_MOST),
         "count": len(changes),
         "summary": summary(changes) if len(changes) > CHANGES_AT_ONCE else [],
         "rows": table(changes[start:end]),
@@ -141,35 +89,40 @@ def compared(
     }
 
 
-def _number(asked: str, otherwise: int) -> int:
-    if not asked:
-        return otherwise
-    if not (asked.isascii() and asked.isdecimal() and len(asked) < 19):  # noqa: PLR2004
-        raise NoSuchNumber(f"{asked[:20]!r} is not the number of a snapshot.")
-    return int(asked)
-
-
 def content(
-    workspace: Workspace, state_id: UUID, number: int, *, at: str = "", start: int = 0
+    workspace: Workspace, actor: Actor, state_id: UUID, number: int, *, at: str = "", start: int = 0
 ) -> dict[str, Any]:
-    """Return what the page of one snapshot shows. Raises: NotFound (404), Corrupt (500)."""
+    """Return what the page of one snapshot shows; without content where that was let go.
+
+    Raises: NotFound (404), Corrupt (500).
+    """
     head = queries.head(workspace.id, state_id)
-    row = queries.snapshot(workspace.id, state_id, number)
+    [event] = told([history.event(workspace.id, state_id, number)], head)
     here = listed_at("snapshots:snapshot_detail", workspace.slug, state_id, number)
+    held = None if event.is_let_go else _opened(state_id, number, at, start)
     return {
         "head": head,
-        "event": _event(row, head),
-        "node": _opened(queries.content(state_id, number), at, start),
+        "event": event,
+        "node": held,
         "at": at,
         "start": start,
         "here_url": here(),
+        "history_url": listed_at("snapshots:state_detail", workspace.slug, state_id)(),
         "crumbs": _crumbs(at, here),
+        **rights(actor),
     }
 
 
-def _opened(document: Any, at: str, start: int) -> Node:
+def marked(workspace: Workspace, actor: Actor, state_id: UUID, number: int) -> dict[str, Any]:
+    """Return what `snapshots/_marks.html` shows of one snapshot. Raises: NotFound (404)."""
+    head = queries.head(workspace.id, state_id)
+    [event] = told([history.event(workspace.id, state_id, number)], head)
+    return {"head": head, "event": event, **rights(actor)}
+
+
+def _opened(state_id: UUID, number: int, at: str, start: int) -> Node:
     try:
-        return tree(document, at, start)
+        return opened(queries.subtree(state_id, number, at), at, start)
     except (pointer.BadPointer, pointer.NothingThere) as error:
         raise NotFound("This snapshot has nothing at that path.") from error
 
@@ -187,5 +140,6 @@ def exported(workspace: Workspace, state_id: UUID, number: int) -> tuple[str, by
     """
     head = queries.head(workspace.id, state_id)
     row = queries.snapshot(workspace.id, state_id, number)
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in head.key)
-    return f"{safe}-{row.number}.json", content_bytes(queries.content(state_id, number))
+    return f"{file_name(head.key)}-{row.number}.json", content_bytes(
+        queries.content(state_id, number)
+    )

@@ -57,7 +57,11 @@ def tree(document: Json, at: str = "", start: int = 0) -> Node:
 
     Raises: BadPointer, NothingThere.
     """
-    value = pointer.get(document, at)
+    return opened(pointer.get(document, at), at, start)
+
+
+def opened(value: Json, at: str, start: int = 0) -> Node:
+    """Return a value that stands at a path, opened as far as a page holds. Raises: BadPointer."""
     parts = pointer.parse(at)
     root = _node(parts[-1] if parts else "", at, value, 0)
     root.is_open = True

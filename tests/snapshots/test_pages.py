@@ -13,12 +13,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from console.canonical import Json
+from snapshots import content as contents
 from snapshots import queries
 from snapshots.diff import Change, diff
-from snapshots.models import Snapshot
+from snapshots.models import Mark, Snapshot
 from snapshots.operations.creating import create_state
 from snapshots.operations.observing import observe
-from snapshots.showing import differences, states, tree
+from snapshots.showing import differences, history, states, tree
 from snapshots.showing.tree import Node
 from tests.house import House, now
 
@@ -55,6 +56,11 @@ def page(browser: Client, address: str, status: int = 200, **more: Any) -> str:
 def words(html: str) -> str:
     """Return what a reader reads."""
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def let_go(state_id: UUID, number: int) -> None:
+    """Let a snapshot's content go, as retention does."""
+    Snapshot.objects.filter(state=state_id, number=number).update(data=None)
 
 
 def queries_of(browser: Client, address: str) -> int:
@@ -143,10 +149,10 @@ class TestHistory:
         html = page(house.client("cleo"), house.url("states", house.book.state_id))
         for side in "ab":
             for number in (1, 2):
-                assert f'type="radio" name="{side}" value="{number}" required' in html
+                assert f'form="compare" name="{side}" value="{number}" required' in html
 
     def test_turns_pages(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(states, "PAGE_SIZE", 2)
+        monkeypatch.setattr(history, "PAGE_SIZE", 2)
         for _ in range(4):
             house.move_the_world()
         browser, seen = house.client("ana"), []
@@ -165,6 +171,189 @@ class TestHistory:
         for _ in range(8):
             house.move_the_world()
         assert queries_of(browser, address) == few
+
+
+class TestAValue:
+    """The history of one value: when it changed, from what to what, and by whom."""
+
+    def test_shows_each_change_with_before_and_after(self, house: House) -> None:
+        house.move_the_world()
+        proposal = house.propose("set_note", note="Second")
+        house.decide("ana", proposal)
+        browser, address = house.client("cleo"), house.url("states", house.book.state_id)
+        said = words(page(browser, address + "?path=/V-1/note"))
+        assert "When /V-1/note changed, and who did it" in said
+        newest, first = said.index("Snapshot 3"), said.index("Snapshot 1")
+        assert newest < first
+        assert "Snapshot 2" not in said
+        assert "&quot;Called back on 3 March.&quot; &quot;Second&quot; changed" in said
+        assert "not set &quot;Called back on 3 March.&quot; added" in said
+        assert f'href="/w/acme/proposals/{proposal}/"' in page(browser, address + "?path=/V-1/note")
+
+    def test_shows_what_changed_inside_a_container(self, house: House) -> None:
+        state_id = create(house, "wide", {"a": {str(n): n for n in range(9)}})
+        change(house, state_id, *(Change("replace", f"/a/{n}", n, -n) for n in range(1, 9)))
+        html = page(house.client("ana"), house.url("states", state_id) + "?path=/a")
+        assert html.count("diff__path") == 5 + 1
+        assert "8 values in it changed; the first 5 are shown" in words(html)
+
+    def test_turns_pages_by_number(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(history, "CHANGES_OF_A_VALUE", 2)
+        state_id = create(house, "n", {"n": 0})
+        for n in range(1, 6):
+            change(house, state_id, Change("replace", "/n", n - 1, n))
+        browser, seen = house.client("ana"), []
+        address = house.url("states", state_id) + "?path=/n"
+        while address:
+            html = page(browser, address)
+            seen += re.findall(r'id="snapshot-(\d)"', html)
+            found = re.search(r'href="([^"]+)" rel="next"', html)
+            address = found[1].replace("&amp;", "&") if found else ""
+        assert seen == ["6", "5", "4", "3", "2", "1"]
+
+    def test_teaches_how_a_path_is_written(self, house: House) -> None:
+        browser, address = house.client("ana"), house.url("states", house.book.state_id)
+        html = page(browser, f"{address}?path={quote('/no/' + HOSTILE)}")
+        assert "Nothing ever stood there" in html
+        assert HOSTILE not in html
+        for bad in ("no", "/~2", "~"):
+            assert "path" in page(browser, f"{address}?path={bad}", status=400)
+
+    def test_says_where_the_content_is_gone(self, house: House) -> None:
+        state_id = create(house, "n", {"n": 0})
+        for n in range(1, 4):
+            change(house, state_id, Change("replace", "/n", n - 1, n))
+        let_go(state_id, 2)
+        said = words(page(house.client("ana"), house.url("states", state_id) + "?path=/n"))
+        assert said.count("It may have changed here") == 2
+        assert "2 3 changed" in said
+
+    def test_costs_the_same_for_few_and_many_other_changes(self, house: House) -> None:
+        browser = house.client("ana")
+        address = house.url("states", house.book.state_id) + "?path=/V-1/note"
+        few = queries_of(browser, address)
+        for _ in range(8):
+            house.move_the_world()
+        assert queries_of(browser, address) == few
+
+
+class TestMarking:
+    """Names, pins and holds are put on and taken off where the snapshot is seen."""
+
+    def put(self, house: House, who: str, *parts: object, status: int = 302, **form: Any) -> Any:
+        """Send a form of the State's pages."""
+        browser = house.client(who)
+        answer = browser.post(house.url("states", house.book.state_id, *parts), form)
+        assert answer.status_code == status, answer.content.decode()
+        return answer
+
+    def test_names_a_snapshot_which_then_is_seen_everywhere(self, house: House) -> None:
+        house.move_the_world()
+        answer = self.put(house, "ana", "snapshots", 1, "marks", kind="name", name=HOSTILE[:80])
+        assert answer["Location"] == house.url("states", house.book.state_id, "snapshots", 1)
+        browser = house.client("cleo")
+        for parts in ((), ("snapshots", 1)):
+            html = page(browser, house.url("states", house.book.state_id, *parts))
+            assert HOSTILE[:20] not in html
+            assert "&lt;img src=x" in html
+        address = house.url("states", house.book.state_id, "compare")
+        html = page(browser, f"{address}?a={quote(HOSTILE[:80])}&b=2")
+        assert "From snapshot 1 to 2" in html
+
+    def test_shows_only_what_is_marked_or_of_one_cause(self, house: House) -> None:
+        for _ in range(3):
+            house.move_the_world()
+        self.put(house, "ana", "snapshots", 2, "marks", kind="pin")
+        browser, address = house.client("ana"), house.url("states", house.book.state_id)
+        numbers = r'id="snapshot-(\d)"'
+        assert re.findall(numbers, page(browser, address + "?marked=1")) == ["2"]
+        assert re.findall(numbers, page(browser, address + "?cause=import")) == ["1"]
+        assert re.findall(numbers, page(browser, address + "?cause=outside")) == ["4", "3", "2"]
+        assert "No snapshot is like this" in page(browser, address + "?cause=sweep")
+        assert len(re.findall(numbers, page(browser, address + "?cause=nonsense"))) == 4
+
+    def test_answers_htmx_with_the_marks_and_a_toast(self, house: House) -> None:
+        browser = house.client("ana")
+        address = house.url("states", house.book.state_id, "snapshots", 1, "marks")
+        answer = browser.post(
+            address, {"kind": "name", "name": "baseline"}, headers={"HX-Request": "true"}
+        )
+        html = answer.content.decode()
+        assert html.strip().startswith('<div id="marks-1"')
+        assert "<b>baseline</b>" in html
+        assert '<hx-partial hx-target="#toasts"' in html
+        loaded = page(browser, address, headers={"HX-Request": "true"})
+        assert "<b>baseline</b>" in loaded
+        assert "hx-partial" not in loaded
+
+    def test_takes_a_name_off(self, house: House) -> None:
+        self.put(house, "ana", "snapshots", 1, "marks", kind="name", name="baseline")
+        mark = Mark.objects.get()
+        self.put(house, "ben", "marks", mark.id, "remove", reason="renamed")
+        assert "baseline" not in page(
+            house.client("ana"), house.url("states", house.book.state_id, "snapshots", 1)
+        )
+
+    def test_says_which_snapshot_has_the_name(self, house: House) -> None:
+        house.move_the_world()
+        self.put(house, "ana", "snapshots", 1, "marks", kind="name", name="baseline")
+        answer = self.put(
+            house, "ana", "snapshots", 2, "marks", kind="name", name="baseline", status=409
+        )
+        assert "Snapshot 1 is called &#x27;baseline&#x27;" in answer.content.decode()
+
+    def test_holds_the_whole_state_with_a_reason(self, house: House) -> None:
+        self.put(house, "cleo", "holds", status=422)
+        self.put(house, "cleo", "holds", reason="case 7")
+        html = page(house.client("ben"), house.url("states", house.book.state_id))
+        assert "The whole State is under a legal hold" in html
+        assert "“case 7”" in html
+        assert "Lift…" not in html
+        mark = Mark.objects.get()
+        self.put(house, "ada", "holds", mark.id, "lift", status=422)
+        self.put(house, "ada", "holds", mark.id, "lift", reason="closed")
+        assert "legal hold:" not in page(
+            house.client("ben"), house.url("states", house.book.state_id)
+        )
+
+    @pytest.mark.parametrize(
+        ("who", "may_mark", "may_hold"),
+        [
+            ("ana", True, False),
+            ("eve", True, False),
+            ("cleo", True, True),
+            ("ada", True, True),
+        ],
+    )
+    def test_offers_only_what_one_may(
+        self, house: House, who: str, *, may_mark: bool, may_hold: bool
+    ) -> None:
+        address = house.url("states", house.book.state_id)
+        html = page(house.client(who), address)
+        assert ("Mark…" in html) is may_mark
+        assert ("Legal hold…" in html) is may_hold
+        if not may_hold:
+            self.put(house, who, "holds", reason="because", status=403)
+            assert not Mark.objects.exists()
+
+    def test_a_pin_is_no_hold_and_a_hold_is_no_pin(self, house: House) -> None:
+        self.put(house, "ada", "holds", reason="case 7", number=1)
+        mark = Mark.objects.get()
+        self.put(house, "ana", "marks", mark.id, "remove", reason="sneaky", status=404)
+        assert Mark.objects.get().removed_at is None
+
+
+class TestTheFile:
+    """A whole State leaves as one file."""
+
+    def test_is_sent_line_by_line_with_its_seal(self, house: House) -> None:
+        house.move_the_world()
+        answer: Any = house.client("ana").get(house.url("states", house.book.state_id, "file"))
+        lines = b"".join(answer.streaming_content).splitlines(keepends=True)
+        assert answer["Content-Disposition"] == 'attachment; filename="vendors.jsonl"'
+        assert len(lines) == 1 + 2 + 1
+        seal = hashlib.sha256(b"".join(lines[:-1])).hexdigest()
+        assert lines[-1] == f'{{"sha256":"{seal}"}}\n'.encode()
 
 
 class TestComparing:
@@ -286,14 +475,38 @@ class TestContent:
         assert disposition == 'attachment; filename="-------x-1.json"'
         assert answer["X-Content-Type-Options"] == "nosniff"
 
-    def test_shows_nothing_that_does_not_match_its_digest(
-        self, house: House, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("snapshots.content.content_digest", lambda _document: "0" * 64)
+    def test_shows_nothing_that_does_not_match_its_digest(self, house: House) -> None:
+        rows = Snapshot.objects.filter(state=house.book.state_id, number=1)
+        rows.update(data=contents.pack(b'{"V-1":{"name":"Nordlich7 GmbH"}}'))
         address = house.url("states", house.book.state_id, "snapshots", 1)
         html = page(house.client("ana"), address, status=500)
         assert "does not match its digest" in html
-        assert "Nordlicht" not in html
+        assert "Nordlich7" not in html
+
+    def test_says_that_content_was_let_go_and_keeps_what_was_said_of_it(self, house: House) -> None:
+        house.move_the_world()
+        let_go(house.book.state_id, 1)
+        browser = house.client("ana")
+        said = words(page(browser, house.url("states", house.book.state_id, "snapshots", 1)))
+        assert "Content let go" in said
+        assert house.book.digest in said
+        assert "imported Setup: “opening” the first version" in said
+        assert "Download" not in said
+        assert "Pin it" not in said
+        history = words(page(browser, house.url("states", house.book.state_id)))
+        assert history.count("content let go") == 1
+        address = house.url("states", house.book.state_id, "compare")
+        assert "was let go" in page(browser, address + "?a=1&b=2", status=410)
+        page(browser, house.url("states", house.book.state_id, "snapshots", 1, "file"), status=410)
+
+    def test_links_each_value_to_its_history(self, house: House) -> None:
+        house.move_the_world()
+        browser = house.client("ana")
+        html = page(browser, house.url("states", house.book.state_id, "snapshots", 2))
+        address = house.url("states", house.book.state_id)
+        assert f'href="{address}?path=%2FV-1%2Fiban"' in html
+        older = page(browser, house.url("states", house.book.state_id, "snapshots", 1))
+        assert "?path=" not in older
 
     def test_costs_the_same_for_a_small_and_a_large_document(self, house: House) -> None:
         browser = house.client("ana")
@@ -336,6 +549,7 @@ def test_nobody_sees_states_of_another_workspace(house: House, elsewhere: House)
         ("states", mine, "compare"),
         ("states", mine, "snapshots", 1),
         ("states", mine, "snapshots", 1, "file"),
+        ("states", mine, "file"),
     ]
     zoe = elsewhere.client("zoe")
     for parts in addresses:
