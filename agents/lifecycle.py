@@ -24,7 +24,13 @@ STEP_KINDS = [
     "proposal",
     "tool_call",
 ]
-AGENT_STATUSES = ["active", "paused", "stopped"]
+AGENT_MOVES: dict[str, frozenset[str]] = {
+    "active": frozenset({"paused", "stopped"}),
+    "paused": frozenset({"active", "stopped"}),
+    # A stopped agent has lost its runs; it comes back only by a person's hand.
+    "stopped": frozenset({"active"}),
+}
+AGENT_STATUSES = sorted(AGENT_MOVES)
 RESTORATION_KINDS = ["rollback", "reinitialise"]
 RESTORATION_MOVES: dict[str, frozenset[str]] = {
     "planned": frozenset({"confirmed", "discarded"}),
@@ -37,6 +43,8 @@ RESTORATION_MOVES: dict[str, frozenset[str]] = {
     "discarded": frozenset(),
 }
 RESTORATION_STATUSES = sorted(RESTORATION_MOVES)
+# Open and not held: what a pause holds.
+MOVING = ["queued", "running", "waiting"]
 FINISHED = frozenset(status for status, moves in RUN_MOVES.items() if not moves)
 # A run that killed its worker this often without one step of progress is not tried again.
 ATTEMPTS_WITHOUT_PROGRESS = 5
@@ -45,3 +53,15 @@ ATTEMPTS_WITHOUT_PROGRESS = 5
 def is_finished(status: str) -> bool:
     """Say whether a run has ended."""
     return status in FINISHED
+
+
+def held_because(agent: str, status: str, by: str, reason: str) -> str | None:
+    """Say why an agent may not work, or nothing if it may."""
+    if status == "active":
+        return None
+    return told(f"{by} {status} {agent}", reason)
+
+
+def told(what: str, reason: str) -> str:
+    """Say what somebody did and for which reason, as a run keeps it."""
+    return f"{what}: {reason}"[:300]

@@ -178,6 +178,11 @@ class Agent(models.Model):
         """Return the name."""
         return self.name
 
+    @property
+    def ref(self) -> str:
+        """Return how the ledger names it, as actor and as subject alike."""
+        return f"agent:{self.name}"
+
 
 class Participation(models.Model):
     """An agent took part in a run."""

@@ -16,6 +16,8 @@ from django.db import connection
 
 from agents.journal import Entry
 from console.canonical import Json
+from console.ids import new_id
+from console.locking import patiently
 
 _LEASE = "make_interval(secs => %(lease)s)"
 
@@ -24,10 +26,14 @@ _CLAIM = f"""
         lease_until = clock_timestamp() + {_LEASE}, started_at = coalesce(started_at, now())
     WHERE id = ANY(ARRAY(
         SELECT id FROM agents_run WHERE {{ready}} LIMIT %(most)s FOR UPDATE SKIP LOCKED))
-    RETURNING id, workspace_id, job_id, fence, next_step
+    RETURNING id, workspace_id, job_id, fence, next_step, epoch
 """  # noqa: S608  (constants of this file)
-_CLAIM_QUEUED = _CLAIM.format(ready="status = 'queued' ORDER BY queued_at, id")
-_CLAIM_LOST = _CLAIM.format(ready="status = 'running' AND lease_until < clock_timestamp()")
+_NOT_HALTED = """NOT EXISTS (SELECT 1 FROM agents_halt AS halt
+    WHERE halt.workspace_id = agents_run.workspace_id AND halt.lifted_at IS NULL)"""
+_CLAIM_QUEUED = _CLAIM.format(ready=f"status = 'queued' AND {_NOT_HALTED} ORDER BY queued_at, id")
+_CLAIM_LOST = _CLAIM.format(
+    ready=f"status = 'running' AND lease_until < clock_timestamp() AND {_NOT_HALTED}"
+)
 
 _RECORD = f"""
     WITH held AS (
@@ -45,10 +51,50 @@ _SUSPEND = """
     UPDATE agents_run SET status = 'waiting', waiting_for = %(proposal)s, lease_until = NULL
     WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
 """
-_BEGIN = """
+# Asked once more: a halt may have come between looking for a run and having it.
+_BEGIN = f"""
     UPDATE agents_run SET attempts = attempts + 1
-    WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
+    WHERE id = %(run)s AND fence = %(fence)s AND status = 'running' AND {_NOT_HALTED}
     RETURNING attempts
+"""  # noqa: S608
+# The shared lock on the agent makes whoever pauses it wait, and find this run then. What is lost
+# with a crash of the database is written again by the next lead, so this commit need not sync.
+_MEET = """
+    WITH known AS MATERIALIZED (
+        SELECT id, status, status_by, status_reason FROM agents_agent
+        WHERE workspace_id = %(workspace)s AND name = %(name)s FOR KEY SHARE),
+    made AS (
+        INSERT INTO agents_agent (id, workspace_id, name, status, status_reason, status_by,
+            status_at, seen_at, created_at)
+        SELECT %(id)s, %(workspace)s, %(name)s, 'active', '', '',
+            clock_timestamp(), clock_timestamp(), clock_timestamp()
+        WHERE NOT EXISTS (SELECT 1 FROM known)
+        ON CONFLICT DO NOTHING
+        RETURNING id, status, status_by, status_reason),
+    seen AS (
+        UPDATE agents_agent SET seen_at = clock_timestamp()
+        WHERE id = ANY(ARRAY(
+            SELECT id FROM agents_agent
+            WHERE workspace_id = %(workspace)s AND name = %(name)s
+                AND seen_at < clock_timestamp() - interval '5 seconds'
+            FOR NO KEY UPDATE SKIP LOCKED))),
+    met AS (SELECT * FROM known UNION ALL SELECT * FROM made),
+    taking_part AS (
+        INSERT INTO agents_participation (run_id, agent_id, since)
+        SELECT %(run)s, id, clock_timestamp() FROM met
+        ON CONFLICT DO NOTHING)
+    SELECT status, status_by, status_reason, set_config('synchronous_commit', 'off', true)
+    FROM met
+"""
+_PAUSE = """
+    WITH held AS MATERIALIZED (
+        SELECT id FROM agents_agent
+        WHERE workspace_id = %(workspace)s AND name = %(name)s AND status <> 'active'
+        FOR KEY SHARE)
+    UPDATE agents_run SET status = 'paused', held_because = %(because)s, lease_until = NULL,
+        attempts = greatest(attempts - 1, 0)
+    WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
+        AND EXISTS (SELECT 1 FROM held)
 """
 _HOLD = """
     SELECT 1 FROM agents_run
@@ -61,6 +107,19 @@ _RELEASE = """
 _WAKE = """
     UPDATE agents_run SET status = 'queued', waiting_for = NULL, queued_at = clock_timestamp()
     WHERE id = ANY(%(runs)s) AND status = 'waiting' AND waiting_for = ANY(%(proposals)s)
+"""
+# Being held is no fault of the run, so the attempt does not count.
+_HOLD_BACK = """
+    UPDATE agents_run SET status = 'paused', held_because = %(because)s, lease_until = NULL,
+        attempts = CASE status WHEN 'running' THEN greatest(attempts - 1, 0) ELSE attempts END
+    WHERE id = ANY(%(runs)s) AND status IN ('queued', 'running', 'waiting', 'paused')
+"""
+_LET_GO = """
+    UPDATE agents_run SET held_because = '',
+        status = CASE WHEN waiting_for IS NULL THEN 'queued' ELSE 'waiting' END,
+        queued_at = CASE WHEN waiting_for IS NULL THEN clock_timestamp() ELSE queued_at END
+    WHERE id = ANY(%(runs)s) AND status = 'paused'
+    RETURNING id, waiting_for
 """
 _HEARTBEAT = f"""
     UPDATE agents_run SET lease_until = clock_timestamp() + {_LEASE}
@@ -87,6 +146,16 @@ class Claim:
     job_id: UUID
     fence: int
     next_step: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether an agent may work, and who said so why if it may not."""
+
+    status: str
+    by: str
+    reason: str
 
 
 def claim(at_most: int) -> list[Claim]:
@@ -136,6 +205,50 @@ def record(claimed: Claim, entry: Entry) -> None:
 def suspend(claimed: Claim, proposal_id: UUID) -> None:
     """Let the run wait for a proposal without holding a worker. Raises: Fenced."""
     _fenced(_SUSPEND, {**_mine(claimed), "proposal": proposal_id})
+
+
+def meet(claimed: Claim, agent_name: str) -> Standing:
+    """Note that an agent takes part in a run, known or new, and return how it stands.
+
+    Locks: the agent's row, shared, for the statement. Raises: Busy (409).
+    """
+    values = {
+        "id": new_id(),
+        "workspace": claimed.workspace_id,
+        "name": agent_name,
+        "run": claimed.run_id,
+    }
+    while True:
+        with patiently():
+            row = _execute(_MEET, values).fetchone()
+        # No row: another worker has met the same new agent at this moment.
+        if row is not None:
+            return Standing(*row[:3])
+
+
+def pause(claimed: Claim, agent_name: str, because: str) -> bool:
+    """Hold the run while this agent may not work; say whether that was still so.
+
+    Locks: the agent's row, shared, before the run's. Raises: Busy (409).
+    """
+    values = {
+        **_mine(claimed),
+        "workspace": claimed.workspace_id,
+        "name": agent_name,
+        "because": because,
+    }
+    with patiently():
+        return _execute(_PAUSE, values).rowcount == 1
+
+
+def hold_back(runs: Sequence[UUID], because: str) -> None:
+    """Let open runs stand still; what they wait for is kept."""
+    _execute(_HOLD_BACK, {"runs": list(runs), "because": because})
+
+
+def let_go(runs: Sequence[UUID]) -> list[tuple[UUID, UUID | None]]:
+    """Let paused runs wait or be queued again, and return them with what they wait for."""
+    return _execute(_LET_GO, {"runs": list(runs)}).fetchall()
 
 
 def release(claimed: Claim, *, begun: bool = False) -> bool:

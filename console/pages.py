@@ -6,6 +6,8 @@ there gets the same 404 as for an id that does not exist.
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from django.contrib.auth.views import redirect_to_login
@@ -95,10 +97,36 @@ NAV = [
     ("Queue", "approvals:queue", "q"),
     ("Runs", "agents:run_list", "r"),
     ("Jobs", "agents:job_list", "j"),
+    ("Agents", "agents:board", "a"),
     ("States", "snapshots:state_list", "s"),
+    ("Drift", "agents:drift", "d"),
     ("Ledger", "ledger:entries", "l"),
     ("Tokens", "access:tokens", "t"),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """What every page of a workspace says first: an icon's name, a sentence, where to read on."""
+
+    icon: str
+    says: str
+    at: datetime
+    url: str
+    label: str
+
+
+_banners: list[Callable[[Workspace], Banner | None]] = []
+
+
+def announce(look: Callable[[Workspace], Banner | None]) -> None:
+    """Let every page ask whether there is something to say; a room does this when it is loaded."""
+    if look not in _banners:
+        _banners.append(look)
+
+
+def _announced(workspace: Workspace) -> list[Banner]:
+    return [banner for look in _banners if (banner := look(workspace))]
 
 
 def furniture(request: HttpRequest) -> dict[str, Any]:
@@ -111,6 +139,10 @@ def furniture(request: HttpRequest) -> dict[str, Any]:
     frame: dict[str, Any] = {"person": person, "workspace": workspace}
     frame["workspaces"] = queries.workspaces_of(person.id)
     if workspace is not None:
+        # Asked only by a whole page: a fragment has no place for it.
+        frame["banners"] = functools.partial(_announced, workspace)
+        actor = getattr(request, "actor", None)
+        frame["may_administer"] = actor is not None and allows(actor.roles, "administer")
         links = [(label, reverse(name, args=[workspace.slug]), key) for label, name, key in NAV]
         frame["nav"] = [
             {"label": label, "url": url, "key": key, "current": request.path.startswith(url)}

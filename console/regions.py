@@ -1,8 +1,8 @@
 """How is an open page kept true? One socket, one region, always rendered from the rows.
 
 The consumer accepts no commands. It joins the topics of its page, renders the region on connect,
-whenever a topic rings (at most four times a second), and every half minute in case a ring was
-lost. Rights are read again before every push, so a socket ends with the right to see.
+whenever a topic rings (at most four times a second), and every half minute or sooner in case a
+ring was lost. Rights are read again before every push, so a socket ends with the right to see.
 """
 
 import asyncio
@@ -31,6 +31,8 @@ class Region(AsyncWebsocketConsumer):
 
     fragment: ClassVar[str]
     region_id: ClassVar[str]
+    pause_seconds: ClassVar[float] = PAUSE_SECONDS
+    heartbeat_seconds: ClassVar[float] = HEARTBEAT_SECONDS
     workspace: Workspace
     actor: Actor
 
@@ -85,11 +87,11 @@ class Region(AsyncWebsocketConsumer):
     async def _push_forever(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), HEARTBEAT_SECONDS)
+                await asyncio.wait_for(self._look.wait(), self.heartbeat_seconds)
             self._look.clear()
             if not (await self._may_see() and await self._push()):
                 return
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(self.pause_seconds)
 
     async def _may_see(self) -> bool:
         refusal = await database_sync_to_async(self._enter)()

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from agents.models import Job
 
 router = Router()
-Status = Literal["queued", "running", "waiting", "succeeded", "failed", "terminated"]
+Status = Literal[
+    "queued", "running", "waiting", "paused", "succeeded", "failed", "terminated", "superseded"
+]
 
 
 class JobIn(Schema):

@@ -118,6 +118,15 @@ class Migration(migrations.Migration):
                 ),
                 ("entry", models.CharField(max_length=120)),
                 ("used_at", models.DateTimeField()),
+                (
+                    "state",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="snapshots.state",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -135,6 +144,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("since", models.DateTimeField()),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="participations",
+                        to="agents.agent",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="participations",
+                        to="agents.run",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -289,36 +316,6 @@ class Migration(migrations.Migration):
             name="workspace",
             field=models.ForeignKey(
                 on_delete=django.db.models.deletion.PROTECT, related_name="+", to="access.workspace"
-            ),
-        ),
-        migrations.AddField(
-            model_name="memoryuse",
-            name="state",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="snapshots.state",
-            ),
-        ),
-        migrations.AddField(
-            model_name="participation",
-            name="agent",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="participations",
-                to="agents.agent",
-            ),
-        ),
-        migrations.AddField(
-            model_name="participation",
-            name="run",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="participations",
-                to="agents.run",
             ),
         ),
         migrations.AddField(

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from agents import lifecycle
 from agents.models import Run
@@ -11,6 +12,14 @@ from console.actors import Actor
 from console.canonical import Json
 from console.ledger.operations.appending import append
 from console.live import ring
+
+
+class Outdated(BaseException):
+    """The run stands on what was brought back; like a wait, nothing a workflow could catch."""
+
+    def __init__(self, sentence: str = "Its State was brought back while it ran.") -> None:
+        """Keep the sentence that the run will end with."""
+        super().__init__(sentence)
 
 
 def end(  # noqa: PLR0913  (what an ending is)
@@ -26,18 +35,22 @@ def end(  # noqa: PLR0913  (what an ending is)
 ) -> bool:
     """Close a run that is still open, and say whether this call did it.
 
-    With a fence only its holder can end the run. Locks: the run's row.
+    With a fence only its holder can end the run. Locks: the run's row, then its open proposals.
+    Raises: Outdated if it would succeed on a State that was brought back meanwhile.
     """
     with transaction.atomic():
-        rows = Run.objects.select_for_update(no_key=True).filter(id=run.id)
+        rows = Run.objects.select_for_update(no_key=True, of=("self",)).filter(id=run.id)
         rows = rows.exclude(status__in=lifecycle.FINISHED)
         if fence is not None:
             rows = rows.filter(fence=fence, status="running")
-        locked = rows.first()
+        locked = rows.annotate(state_epoch=F("job__state__epoch")).first()
         if locked is None:
             return False
+        if status == "succeeded" and locked.state_epoch > locked.epoch:
+            raise Outdated
         locked.status, locked.finished_at = status, now
         locked.waiting_for = locked.lease_until = None
+        locked.held_because = ""
         locked.result, locked.problem_code, locked.problem = result, problem_code, problem[:1000]
         locked.save()
         withdraw_from(

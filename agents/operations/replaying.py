@@ -1,15 +1,18 @@
 """Guide a workflow through its journal: answer from the record, or do the step and record it."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from agents import store
+from agents import memory, store
 from agents.journal import Entry, Nondeterministic, check, digest_of
 from agents.models import Job
+from agents.operations import remembering
+from agents.operations.ending import Outdated
+from agents.operations.participating import participate
 from agents.store import Claim
 from agents.workflows import Exhibit, Message, Outcome, Provider, Reply, ToolFailed
 from approvals import queries as approvals
@@ -22,6 +25,7 @@ from console.locking import Busy
 from snapshots import content as contents
 from snapshots import queries as snapshots
 from snapshots.diff import Change
+from snapshots.operations.committing import EpochPassed, lock
 from snapshots.operations.observing import observe
 
 WAKE_TASK = "agents.wake"
@@ -46,6 +50,9 @@ class Journaled:
         self._job = job
         self._entries = entries
         self._index = 0
+        self._taking_part = {""}
+        self._record_number: int | None = None
+        self._memory_epochs: dict[str, int] = {}
 
     def read(self, *, agent: str) -> Any:
         """Return the State's document; on replay, the version that was read first."""
@@ -57,6 +64,7 @@ class Journaled:
             {"state": head.key},
             lambda: {"snapshot": head.number, "digest": head.digest},
         )
+        self._record_number = seen["snapshot"]
         return snapshots.content(self._job.state_id, seen["snapshot"])
 
     def tool(
@@ -94,6 +102,7 @@ class Journaled:
                 return None
             with transaction.atomic():
                 store.hold(self._claimed)
+                self._stop_if_outdated()
                 snapshot = observe(
                     actor=outside,
                     state_id=self._job.state_id,
@@ -105,6 +114,45 @@ class Journaled:
             return {"snapshot": snapshot.number}
 
         self._step("event", name, "", asked, take_in)
+
+    def recall(self, *, agent: str, subject: str = "", why: str = "") -> list[memory.Entry]:
+        """Return what the agent keeps in mind; on replay, the entries that were given first."""
+        asked: dict[str, Json] = {"subject": subject, "why": why}
+
+        def look(actor: Actor, place: remembering.Place) -> dict[str, Json]:
+            since = None if why else self._job.created_at
+            return remembering.recall(
+                actor=actor, place=place, subject=subject, since=since, now=_now()
+            )
+
+        return remembering.recalled(self._in_mind("recall", agent, asked, look))
+
+    def remember(
+        self,
+        *,
+        agent: str,
+        subject: str,
+        value: Json,
+        confidence: float = 1.0,
+        expires_in: timedelta | None = None,
+        derived_from: Sequence[str] = (),
+    ) -> str:
+        """Keep something in the agent's mind once, and return the entry's id."""
+        note = memory.Note(subject, value, confidence, expires_in, tuple(derived_from))
+
+        def keep(actor: Actor, place: remembering.Place) -> dict[str, Json]:
+            return remembering.remember(actor=actor, place=place, note=note, now=_now())
+
+        entry: str = self._in_mind("remember", agent, note.to_json(), keep)["entry"]
+        return entry
+
+    def forget(self, *, agent: str, entry: str) -> None:
+        """Take an entry out of the agent's mind."""
+
+        def let_go(actor: Actor, place: remembering.Place) -> dict[str, Json]:
+            return remembering.forget(actor=actor, place=place, entry_id=entry, now=_now())
+
+        self._in_mind("forget", agent, {"entry": entry}, let_go)
 
     def propose(
         self,
@@ -141,6 +189,7 @@ class Journaled:
                 rationale=rationale,
                 wake_task=WAKE_TASK,
                 lineage=tuple(self._job.lineage),
+                epoch=self._claimed.epoch,
             )
             return self._propose(agent, request)
 
@@ -168,12 +217,42 @@ class Journaled:
                 proposal_id = proposing.propose(actor=actor, request=request, now=_now())
         except Busy:
             raise
+        except EpochPassed as passed:
+            raise Outdated from passed
         except KeyReused as error:
             said = f"Step {request.origin_step} proposed something else when it ran first."
             raise Nondeterministic(said) from error
         except Refused as refused:
             return {"refused": refused.sentence, "code": refused.code}
         return {"proposal": str(proposal_id)}
+
+    def _in_mind(
+        self,
+        verb: str,
+        agent_name: str,
+        asked: Json,
+        work: Callable[[Actor, remembering.Place], dict[str, Json]],
+    ) -> Any:
+        actor = agent(agent_name, self._job.workspace_id, behind=self._job.submitter)
+        place = remembering.Place(
+            claimed=self._claimed,
+            record_id=self._job.state_id,
+            record_key=self._job.state.key,
+            step=self._index,
+            record_number=self._record_number,
+            memory_epoch=self._memory_epochs.get(agent_name),
+        )
+
+        def attempt() -> Json:
+            try:
+                return work(actor, place)
+            except remembering.MemoryRefused as refused:
+                raise ToolFailed(refused.sentence) from refused
+
+        found = self._step("memory", verb, agent_name, asked, attempt)
+        # What a later epoch says of this memory is not for a run that began before it.
+        self._memory_epochs.setdefault(agent_name, found["epoch"])
+        return found
 
     def _await(self, proposal_id: UUID, action_type: str) -> Outcome:
         def look() -> Json:
@@ -195,6 +274,7 @@ class Journaled:
             entry = self._entries[index]
             check(entry, kind, name, agent_name, digest)
             return _answered(entry)
+        self._take_part(agent_name)
         started_at = _now()
         output, error = _attempt(work)
         entry = Entry(
@@ -212,6 +292,17 @@ class Journaled:
         store.record(self._claimed, entry)
         ring("run", self._claimed.run_id)
         return _answered(entry)
+
+    def _stop_if_outdated(self) -> None:
+        """Leave the State alone if it was brought back after this run began. Raises: Outdated."""
+        head = lock(self._job.workspace_id, self._job.state_id)
+        if head.epoch != self._claimed.epoch:
+            raise Outdated
+
+    def _take_part(self, agent_name: str) -> None:
+        if agent_name not in self._taking_part:
+            participate(self._claimed, agent_name)
+            self._taking_part.add(agent_name)
 
 
 def _attempt(work: Callable[[], Json]) -> tuple[Json, str]:

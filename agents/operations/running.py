@@ -2,19 +2,23 @@
 
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 
 from agents import lifecycle, store, workflows
 from agents.journal import Nondeterministic
 from agents.models import Job, Run
-from agents.operations.ending import end
+from agents.operations.ending import Outdated, end
 from agents.operations.holding import Holding
+from agents.operations.participating import Held
 from agents.operations.replaying import Journaled, Waiting
+from agents.operations.restarting import start_again, supersede
 from agents.operations.waking import wake_if_final
 from agents.store import Claim, Fenced
 from console.actors import system
+from console.canonical import Json
 from console.live import ring
 from console.locking import Busy
 
@@ -46,6 +50,8 @@ def lead(claimed: Claim) -> None:
     try:
         attempts = store.begin(claimed)
     except Fenced:
+        # Others have it, or everything was stopped; then it waits in the queue.
+        store.release(claimed)
         return
     if attempts > lifecycle.ATTEMPTS_WITHOUT_PROGRESS:
         _fail(run, claimed, "lost_too_often", "Its worker died again and again at the same step.")
@@ -56,16 +62,26 @@ def lead(claimed: Claim) -> None:
     if workflow is None:
         _fail(run, claimed, "unknown_workflow", f"No worker carries {job.workflow!r} any more.")
         return
+    claimed = _up_to_date(claimed, job.state.epoch)
     entries = store.journal(run.id) if claimed.next_step else []
     _follow(workflow, Journaled(claimed, job, entries), run, claimed)
+
+
+def _up_to_date(claimed: Claim, epoch: int) -> Claim:
+    """Let a run that has done nothing stand on its State as it is: there is nothing to outdate."""
+    if claimed.next_step or claimed.epoch == epoch:
+        return claimed
+    mine = Run.objects.filter(id=claimed.run_id, fence=claimed.fence, status="running")
+    mine.update(epoch=epoch)
+    return replace(claimed, epoch=epoch)
 
 
 def _follow(workflow: workflows.Workflow, context: Journaled, run: Run, claimed: Claim) -> None:
     try:
         result = workflow.function(context)
         context.finish()
-    except Waiting as waiting:
-        _wait(claimed, waiting)
+    except (Waiting, Held, Outdated) as left:
+        _leave(run, claimed, left)
     except Fenced:
         logger.info("run %s is in other hands now", run.id)
     except Busy:
@@ -80,8 +96,16 @@ def _follow(workflow: workflows.Workflow, context: Journaled, run: Run, claimed:
         logger.exception("run %s failed", run.id)
         _fail(run, claimed, "workflow_failed", f"{type(error).__name__}: {error}")
     else:
-        actor = system("worker", run.workspace_id)
-        end(run, "succeeded", actor=actor, now=_now(), fence=claimed.fence, result=result)
+        _succeed(run, claimed, result)
+
+
+def _leave(run: Run, claimed: Claim, left: Waiting | Held | Outdated) -> None:
+    if isinstance(left, Waiting):
+        _wait(claimed, left)
+    elif isinstance(left, Held):
+        _hold(claimed, left)
+    else:
+        _set_aside(run, claimed, left)
 
 
 def _wait(claimed: Claim, waiting: Waiting) -> None:
@@ -92,6 +116,30 @@ def _wait(claimed: Claim, waiting: Waiting) -> None:
     _tell(claimed)
     # The decision may have fallen between looking and suspending; its bell found nobody waiting.
     wake_if_final([(claimed.run_id, waiting.proposal_id)])
+
+
+def _hold(claimed: Claim, held: Held) -> None:
+    if not store.pause(claimed, held.agent_name, held.because):
+        # The agent was resumed at this moment, or the run is in other hands.
+        store.release(claimed, begun=True)
+    _tell(claimed)
+
+
+def _succeed(run: Run, claimed: Claim, result: Json) -> None:
+    actor = system("worker", run.workspace_id)
+    try:
+        end(run, "succeeded", actor=actor, now=_now(), fence=claimed.fence, result=result)
+    except Outdated as outdated:
+        _set_aside(run, claimed, outdated)
+
+
+def _set_aside(run: Run, claimed: Claim, outdated: Outdated) -> None:
+    """Let the job begin anew: no restoration knew this run, or it would have fenced it off."""
+    actor, now = system("worker", run.workspace_id), _now()
+    with transaction.atomic():
+        reason, fence = str(outdated), claimed.fence
+        if supersede(actor=actor, run_id=run.id, reason=reason, now=now, fence=fence):
+            start_again(actor=actor, job_id=run.job_id, now=now)
 
 
 def _tell(claimed: Claim) -> None:

@@ -65,7 +65,7 @@ def submit(*, actor: Actor, request: JobRequest, now: datetime) -> tuple[UUID, b
     state = snapshots.named(actor.workspace_id, request.state_key)
     try:
         with transaction.atomic():
-            return _write(actor, request, state.state_id, now), True
+            return _write(actor, request, state, now), True
     except IntegrityError:
         # The same key came in twice at the same moment; the other request has written the job.
         if known := _known(actor, request):
@@ -92,12 +92,12 @@ def _check_input(request: JobRequest) -> None:
         raise InputInvalid(found[0][1], errors=listed)
 
 
-def _write(actor: Actor, request: JobRequest, state_id: UUID, now: datetime) -> UUID:
+def _write(actor: Actor, request: JobRequest, state: snapshots.Head, now: datetime) -> UUID:
     job = Job.objects.create(
         id=new_id(),
         workspace_id=actor.workspace_id,
         workflow=request.workflow,
-        state_id=state_id,
+        state_id=state.state_id,
         input=request.job_input,
         label=request.label,
         submitter=actor.ref,
@@ -107,7 +107,9 @@ def _write(actor: Actor, request: JobRequest, state_id: UUID, now: datetime) -> 
         body_digest=request.digest,
         created_at=now,
     )
-    run = Run.objects.create(workspace_id=actor.workspace_id, job=job, number=1, created_at=now)
+    run = Run.objects.create(
+        workspace_id=actor.workspace_id, job=job, number=1, epoch=state.epoch, created_at=now
+    )
     Job.objects.filter(id=job.id).update(current_run=run)
     ring_task("agents.work")
     body: dict[str, Json] = {"workflow": job.workflow, "run": str(run.id), "body": job.body_digest}

@@ -9,6 +9,7 @@ from django.db.models import (
     Case,
     Count,
     DurationField,
+    Exists,
     ExpressionWrapper,
     F,
     Func,
@@ -16,6 +17,7 @@ from django.db.models import (
     JSONField,
     Max,
     Min,
+    OuterRef,
     Q,
     QuerySet,
     Sum,
@@ -25,7 +27,7 @@ from django.db.models import (
 from django.db.models.functions import Lag, Now
 from django.db.models.lookups import LessThan
 
-from agents.models import Job, Run, Step
+from agents.models import Halt, Job, Run, Step
 from console.canonical import Json
 from console.errors import NotFound
 
@@ -84,8 +86,10 @@ def waiting(*, after: UUID | None = None, at_most: int = 500) -> list[tuple[UUID
 
 def has_work(unheard_for: timedelta) -> bool:
     """Say whether a run has been ready for a while, or was lost by its worker."""
-    queued = Run.objects.filter(status="queued", queued_at__lt=Now() - unheard_for)
-    return queued.exists() or Run.objects.filter(status="running", lease_until__lt=Now()).exists()
+    halted = Halt.objects.filter(workspace=OuterRef("workspace"), lifted_at=None)
+    rows = Run.objects.filter(~Exists(halted))
+    queued = rows.filter(status="queued", queued_at__lt=Now() - unheard_for)
+    return queued.exists() or rows.filter(status="running", lease_until__lt=Now()).exists()
 
 
 def waiting_of(run_id: UUID) -> list[tuple[UUID, UUID]]:

@@ -10,12 +10,13 @@ from django.db.models import QuerySet
 
 from agents import lifecycle, queries, workflows
 from agents.operations.cancelling import may_cancel
-from agents.queries import Totals
+from agents.queries import Totals, board
 from agents.showing import trace
 from agents.showing.addresses import listed_at
 from agents.showing.words import opening, span
 from approvals import queries as approvals
 from console.access.models import Workspace
+from console.access.rights import allows
 from console.actors import Actor
 from console.errors import NotFound
 from console.paging import page
@@ -29,8 +30,8 @@ SHOWN_STEPS = 350
 MOST_STEPS = 2 * SHOWN_STEPS
 _COUNTED_AT_MOST = 100
 _LABELS = {"waiting": "Waiting for a decision", "terminated": "Ended early"}
-_ENDED = ("succeeded", "failed", "terminated")
-FILTERS = ("waiting", "running", "queued", *_ENDED)
+_ENDED = ("succeeded", "failed", "terminated", "superseded")
+FILTERS = ("waiting", "running", "queued", "paused", *_ENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def run_list(
     titles = _waited_for(workspace.id, found.rows)
     at = listed_at("agents:run_list", workspace.slug, status=status)
     return {
-        "rows": [_row(run, titles) for run in found.rows],
+        "rows": [run_row(run, titles) for run in found.rows],
         "newer": newer,
         "status": status,
         "is_first": not cursor,
@@ -127,7 +128,9 @@ def _waited_for(workspace_id: UUID, rows: Sequence["Run"]) -> dict[UUID, str]:
     return dict(found) if ids else {}
 
 
-def _row(run: "Run", titles: Mapping[UUID, str]) -> RunRow:
+def run_row(run: "Run", titles: Mapping[UUID, str] | None = None) -> RunRow:
+    """Return a run as a list shows it; `titles` are those of the proposals that are waited for."""
+    titles = titles or {}
     return RunRow(
         run=run,
         status_label=status_label(run.status),
@@ -163,6 +166,10 @@ def run(workspace: Workspace, actor: Actor, run_id: UUID, *, first: int | None) 
         "waits_for": waits_for,
         "first": first,
         "is_finished": is_finished,
+        "team": board.taking_part(run_id),
+        "run_after": board.run_after(row) if row.status == "superseded" else None,
+        "halt": board.standing_halt(workspace.id) if row.status == "queued" else None,
+        "can_restore": allows(actor.roles, "restore"),
         "can_cancel": not is_finished and may_cancel(actor, row.job),
         "tallies": tallies(proposals),
         "result": opening(row.result) if row.result is not None else None,

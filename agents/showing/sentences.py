@@ -9,14 +9,17 @@ from typing import Any, Final
 from uuid import UUID
 
 from agents.queries import Traced
-from agents.showing.words import called, cut
+from agents.showing.words import called, cut, pretty
+from console.words import counted
 
 _MORE_AT_MOST = 160
+_SUBJECT_AT_MOST = 80
 ICONS: Final = {
     "tool_call": "tool",
     "model_call": "model",
     "handoff": "handoff",
     "event": "outside",
+    "memory": "memory",
     "proposal": "proposal",
     "outcome": "decision",
 }
@@ -68,6 +71,20 @@ def _event(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
     return Sentence(f"Happened outside: {step.name.replace('_', ' ')}", more)
 
 
+def _memory(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
+    if step.name == "recall":
+        given, left = _get(step.answered, "entries"), _get(step.answered, "left_out")
+        subject = _get(step.asked, "subject")
+        what = f"Recalled {counted(len(given), 'entry')}"
+        about = f" about {cut(str(subject), _SUBJECT_AT_MOST).strip()}" if subject else ""
+        return Sentence(f"{what}{about}", f"{left} more were left out" if left else "")
+    if step.name == "remember":
+        subject = cut(str(_get(step.asked, "subject")), _SUBJECT_AT_MOST)
+        value = step.asked.get("value") if isinstance(step.asked, dict) else None
+        return Sentence(f"Kept in mind: {subject}", cut(pretty(value), _MORE_AT_MOST))
+    return Sentence("Forgot an entry", str(_get(step.asked, "entry")))
+
+
 def _proposal(step: Traced, titles: Mapping[UUID, str]) -> Sentence:
     if refused := _get(step.answered, "refused"):
         return Sentence(f"Could not propose {step.name.replace('_', ' ')}", str(refused))
@@ -96,6 +113,7 @@ _TELLERS: Final[Mapping[str, Callable[[Traced, Mapping[UUID, str]], Sentence]]] 
     "model_call": _model_call,
     "handoff": _handoff,
     "event": _event,
+    "memory": _memory,
     "proposal": _proposal,
     "outcome": _outcome,
 }
