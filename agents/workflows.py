@@ -6,8 +6,10 @@ the context for everything that could differ the next time: tools, models, time,
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Protocol
 
+from agents.memory import Entry
 from console.canonical import Json
 from snapshots.diff import Change
 
@@ -90,6 +92,31 @@ class Context(Protocol):
 
     def observe(self, *, name: str, args: dict[str, Any], changes: Sequence[Change]) -> None:
         """Take in a change of the State that happened outside."""
+
+    def recall(self, *, agent: str, subject: str = "", why: str = "") -> list[Entry]:
+        """Return what the agent keeps in mind about subjects that begin so, newest first.
+
+        What is older than the job is given only for a reason, which stands in the trace.
+        """
+
+    def remember(
+        self,
+        *,
+        agent: str,
+        subject: str,
+        value: Json,
+        confidence: float = 1.0,
+        expires_in: timedelta | None = None,
+        derived_from: Sequence[str] = (),
+    ) -> str:
+        """Keep something in the agent's mind and return the entry's id.
+
+        `derived_from` are places of the record as it was read last; once the record says
+        something else there, the entry is swept. Raises: ToolFailed, with what objects to it.
+        """
+
+    def forget(self, *, agent: str, entry: str) -> None:
+        """Take an entry out of the agent's mind. Raises: ToolFailed."""
 
     def propose(
         self,

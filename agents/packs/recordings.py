@@ -54,6 +54,16 @@ class RecordedJob:
                 start = apply(start, changes, strict=False)
         return start
 
+    def versions(self, start: Json) -> list[Json]:
+        """Return the document at first and after each change, with everything approved."""
+        found = [start]
+        for call in self.calls:
+            is_write = call["kind"] == "write" and not call.get("error")
+            if call["changes"] if call["by"] == "user" else is_write:
+                changes = [Change.from_json(item) for item in call["changes"]]
+                found.append(apply(found[-1], changes, strict=False))
+        return found
+
     def writes(self) -> list[int]:
         """Return the numbers of the agent's writes, in order."""
         return [c["n"] for c in self.calls if c["by"] == "agent" and c["kind"] == "write"]

@@ -830,6 +830,8 @@ def test_shows_who_did_what_in_the_trace(demo: Path) -> None:
         ("tool_call", "pharmacist", "read_notes"),
         ("tool_call", "pharmacist", "look_up_chart"),
         ("tool_call", "pharmacist", "look_up_formulary"),
+        ("memory", "pharmacist", "recall"),
+        ("memory", "pharmacist", "remember"),
         ("model_call", "pharmacist", "scripted-pharmacist"),
         ("handoff", "pharmacist", "critic"),
         ("model_call", "critic", "scripted-critic"),

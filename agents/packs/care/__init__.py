@@ -10,17 +10,20 @@ from agents.packs.care.declaring import ACTION_TYPES, EFFECTS, POLICIES
 from agents.workflows import Workflow, register_workflow
 from approvals import effects
 from console.canonical import Json, parse
+from snapshots.diff import Change, apply
 
 __all__ = [
     "ACTION_TYPES",
     "DEMO_JOBS",
     "LIST_KEYS",
     "NAME",
+    "OUTSIDE",
     "POLICIES",
     "SLUG",
     "STATE_KEY",
     "WORKFLOW",
     "document",
+    "outside",
     "register",
 ]
 
@@ -36,6 +39,10 @@ DEMO_JOBS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Bed 6: pain and gentamicin", ("morphine", "gentamicin")),
     ("Bed 2: corrected weight", ("paracetamol",)),
 )
+OUTSIDE = (
+    Change("replace", "/patients/P-206/clearance_ml_min", 58, 44),
+    Change("replace", "/patients/P-205/weight_kg", "69.0", "67.5"),
+)
 
 
 def register() -> None:
@@ -48,3 +55,8 @@ def register() -> None:
 def document() -> Json:
     """Return the record as it stands before anybody worked on it."""
     return parse(Path(__file__).with_name("world.json").read_bytes())
+
+
+def outside() -> Json:
+    """Return what the hospital's own chart says: two values were measured again since."""
+    return apply(document(), OUTSIDE)

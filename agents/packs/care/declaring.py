@@ -98,6 +98,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         fields=(DOSE_FIELD, EVERY_FIELD, *CHANGE_FIELDS),
         risk=2,
         reversibility=_UNTIL_GIVEN,
+        leaves_house=True,
     ),
     ActionTypeSpec(
         name="adjust_dose_high_risk",
@@ -108,6 +109,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         fields=(DOSE_FIELD, EVERY_FIELD, *CHANGE_FIELDS),
         risk=3,
         reversibility=_UNTIL_GIVEN,
+        leaves_house=True,
     ),
     ActionTypeSpec(
         name="start_order",
@@ -118,6 +120,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         fields=START_FIELDS,
         risk=2,
         reversibility=_UNTIL_GIVEN,
+        leaves_house=True,
     ),
     ActionTypeSpec(
         name="start_order_high_risk",
@@ -128,6 +131,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         fields=START_FIELDS,
         risk=3,
         reversibility=_UNTIL_GIVEN,
+        leaves_house=True,
     ),
     ActionTypeSpec(
         name="stop_order",
@@ -138,6 +142,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         fields=STOP_FIELDS,
         risk=2,
         reversibility="Can be started again as a new order; missed doses stay missed.",
+        leaves_house=True,
     ),
     ActionTypeSpec(
         name="change_route",
@@ -148,6 +153,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         fields=(ROUTE_FIELD, DOSE_FIELD, EVERY_FIELD, *CHANGE_FIELDS),
         risk=1,
         reversibility="Can be changed back; a new cannula may be needed.",
+        leaves_house=True,
     ),
 )
 

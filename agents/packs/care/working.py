@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from agents.packs.care.evidence import exhibit
+from agents.packs.care.minding import keep_clearance, keep_decision, known
 from agents.packs.care.record import entry, note
 from agents.providers import Scripted
 from agents.workflows import Context, Message, Outcome, Reply, ToolFailed
 from approvals.effects import CannotDo
 from console.canonical import Json
+
+Papers = list[tuple[str, str, dict[str, Any]]]
 
 SCRIPT: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("script.json").read_text(encoding="utf-8")
@@ -77,18 +80,34 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
         ]
     except ToolFailed as failed:
         return Outcome("skipped", str(failed))
+    patient, before = _remembered(context, papers)
     read: Json = {f"{kind}:{key}": paper for kind, key, paper in papers}
-    draft = _ask(context, PHARMACIST, PHARMACIST_INSTRUCTIONS, {"task": name, "papers": read})
+    about: dict[str, Json] = {"task": name, "papers": read, "known": before}
+    draft = _ask(context, PHARMACIST, PHARMACIST_INSTRUCTIONS, about)
     action: Any = draft.data
     context.handoff(from_agent=PHARMACIST, to_agent=CRITIC, content=draft.text)
     comment = _ask(context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": action})
-    return context.propose(
+    outcome = context.propose(
         agent=PHARMACIST,
         action_type=action["action_type"],
         params=action["params"],
         evidence=[exhibit(document, action, kind, key, paper) for kind, key, paper in papers],
         rationale=f"{draft.text}\n\nThe critic's note: {comment.text}",
     )
+    if patient:
+        keep_decision(context, agent=PHARMACIST, patient=patient, action=action, outcome=outcome)
+    return outcome
+
+
+def _remembered(context: Context, papers: Papers) -> tuple[str, dict[str, Json]]:
+    """Return the patient whom the papers are about and what is known; keep the clearance."""
+    found = next(((key, paper) for kind, key, paper in papers if kind == "patient"), None)
+    if found is None:
+        return "", {}
+    patient, chart = found
+    before = known(context, agent=PHARMACIST, patient=patient)
+    keep_clearance(context, agent=PHARMACIST, patient=patient, chart=chart, before=before)
+    return patient, before
 
 
 def _look_up(context: Context, document: Any, kind: str, key: str) -> dict[str, Any]:

@@ -10,17 +10,20 @@ from agents.packs.finance.declaring import ACTION_TYPES, EFFECTS, POLICIES
 from agents.workflows import Workflow, register_workflow
 from approvals import effects
 from console.canonical import Json, parse
+from snapshots.diff import Change, apply
 
 __all__ = [
     "ACTION_TYPES",
     "DEMO_JOBS",
     "LIST_KEYS",
     "NAME",
+    "OUTSIDE",
     "POLICIES",
     "SLUG",
     "STATE_KEY",
     "WORKFLOW",
     "document",
+    "outside",
     "register",
 ]
 
@@ -40,6 +43,16 @@ DEMO_JOBS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Month end: postings and terms", ("post-lumen", "terms-kestrel")),
     ("Roche-Vigne: invoice sent twice?", ("hold-duplicate",)),
 )
+OUTSIDE = (
+    Change("replace", "/vendors/V-1007/contact/name", "Reto Zumkehr", "Livia Hunziker"),
+    Change(
+        "replace",
+        "/vendors/V-1007/contact/email",
+        "debitoren@tessera-druckluft.example",
+        "rechnungen@tessera-druckluft.example",
+    ),
+    Change("replace", "/vendors/V-1003/terms/days", 30, 14),
+)
 
 
 def register() -> None:
@@ -52,3 +65,8 @@ def register() -> None:
 def document() -> Json:
     """Return the record as it stands before anybody worked on it."""
     return parse(Path(__file__).with_name("world.json").read_bytes())
+
+
+def outside() -> Json:
+    """Return what the company's own vendor file says: somebody has edited it there since."""
+    return apply(document(), OUTSIDE)

@@ -100,6 +100,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         fields=(*PAYMENT_FIELDS, *INVOICE_FIELDS),
         risk=2,
         reversibility="Can be stopped until the value date; after that only the vendor can refund.",
+        leaves_house=True,
     ),
     ActionTypeSpec(
         name="change_bank_details",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.packs.finance.evidence import exhibit
+from agents.packs.finance.minding import keep_account, keep_decision, known
 from agents.packs.finance.record import entry, mail
 from agents.providers import Scripted
 from agents.workflows import Context, Exhibit, Message, Outcome, Reply, ToolFailed
@@ -81,17 +82,33 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
         ]
     except ToolFailed as failed:
         return Outcome("skipped", str(failed))
-    draft = _ask(context, CLERK, CLERK_INSTRUCTIONS, {"task": name, "papers": _named(papers)})
+    vendor, before = _remembered(context, papers)
+    about: dict[str, Json] = {"task": name, "papers": _named(papers), "known": before}
+    draft = _ask(context, CLERK, CLERK_INSTRUCTIONS, about)
     action: Any = draft.data
     context.handoff(from_agent=CLERK, to_agent=CRITIC, content=draft.text)
     note = _ask(context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": action})
-    return context.propose(
+    outcome = context.propose(
         agent=CLERK,
         action_type=action["action_type"],
         params=action["params"],
         evidence=_exhibits(action, papers),
         rationale=f"{draft.text}\n\nThe critic's note: {note.text}",
     )
+    if vendor:
+        keep_decision(context, agent=CLERK, vendor=vendor, action=action, outcome=outcome)
+    return outcome
+
+
+def _remembered(context: Context, papers: Papers) -> tuple[str, dict[str, Json]]:
+    """Return the vendor that the papers are about and what is known of it; keep its account."""
+    found = next(((key, paper) for kind, key, paper in papers if kind == "vendor"), None)
+    if found is None:
+        return "", {}
+    vendor, paper = found
+    before = known(context, agent=CLERK, vendor=vendor)
+    keep_account(context, agent=CLERK, vendor=vendor, bank=paper["bank"], before=before)
+    return vendor, before
 
 
 def _look_up(context: Context, document: Any, kind: str, key: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import transaction
 
 from agents import queries as agents
 from agents.operations.submitting import JobRequest, submit
@@ -26,9 +27,12 @@ from console.actors import Actor, system
 from console.supervision import addresses
 from snapshots import queries as snapshots
 from snapshots.operations.creating import create_state
+from snapshots.operations.marking import name
+from snapshots.operations.reading import report
 
 WORLDS = (finance, care)
 PASSWORD_BYTES = 12
+BEGINNING = "Before the agents began"
 TOKEN_LIFETIME = timedelta(days=365)
 # Ada, Cleo and Eve know both houses; a reviewer belongs to one, and finds nothing in the other.
 STAFF = {"ada": "admin", "cleo": "auditor", "eve": "engineer"}
@@ -115,7 +119,13 @@ def _furnish(world: Any, setup: Actor, now: datetime) -> None:
     for position, action_types, terms in world.POLICIES:
         set_policy(setup, position, action_types, terms)
     if snapshots.find(setup.workspace_id, world.STATE_KEY) is None:
-        create_state(
+        _open_books(world, setup, now)
+
+
+def _open_books(world: Any, setup: Actor, now: datetime) -> None:
+    """Make the record, name its beginning, and say what the house's own system says of it."""
+    with transaction.atomic():
+        state = create_state(
             actor=setup,
             key=world.STATE_KEY,
             document=world.document(),
@@ -123,6 +133,8 @@ def _furnish(world: Any, setup: Actor, now: datetime) -> None:
             now=now,
             list_keys=world.LIST_KEYS,
         )
+        name(actor=setup, state_id=state.state_id, number=1, called=BEGINNING, reason="", now=now)
+        report(actor=setup, state_id=state.state_id, document=world.outside(), now=now)
 
 
 def _known_token(note: Note, workspace: Workspace, now: datetime) -> ApiToken | None:
