@@ -1,10 +1,12 @@
 """Open pages of runs and jobs: what their regions show, and what rings for them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
-from agents.showing import jobs, runs
+from django.template.loader import render_to_string
+
+from agents.showing import board, drift, jobs, memory, restorations, runs
 from agents.showing.addresses import number
 from console.errors import NotFound
 from console.paging import BadCursor
@@ -67,6 +69,135 @@ class Run(Region):
         """Return the run as it stands. Raises: NotFound."""
         first = number(_asked(self.scope, "first"))
         return runs.run(self.workspace, self.actor, self.ids["run_id"], first=first)
+
+
+class Restoration(Region):
+    """One restoration: how far it has got; once it is confirmed, no form is left."""
+
+    fragment = "agents/_restoration.html"
+    region_id = "restoration"
+
+    def topics(self) -> list[tuple[str, object]]:
+        """Return the restoration, and the States for whose sake its plan may go out of date."""
+        planned = self._shown["restoration"].plan["states"]
+        states = [("state", each["state_id"]) for each in planned]
+        return [("restoration", self.ids["restoration_id"]), *states]
+
+    def context(self) -> dict[str, Any]:
+        """Return the restoration as it stands. Raises: NotFound."""
+        restoration_id, now = self.ids["restoration_id"], datetime.now(UTC)
+        self._shown = restorations.restoration(self.workspace, self.actor, restoration_id, now=now)
+        return self._shown
+
+    def _render(self) -> str:
+        html = super()._render()
+        if self._shown["mode"] != "settled":
+            # What somebody types stays; that it is too late is said above it.
+            return html
+        context = {"workspace": self.workspace, **self._shown}
+        settled = render_to_string("agents/_restoration_confirm.html", context).strip()
+        partial = '<hx-partial hx-target="#confirm" hx-swap="outerMorph">'
+        return f"{html}{partial}{settled}</hx-partial>"
+
+
+class Board(Region):
+    """The board of agents; it beats often enough that a silent worker is seen to be silent."""
+
+    fragment = "agents/_board.html"
+    region_id = "board"
+    # Every beginning and end of a run rings here, and nobody reads faster than this.
+    pause_seconds = 1.0
+    heartbeat_seconds = 10.0
+
+    def topics(self) -> list[tuple[str, object]]:
+        """Return the workspace's agents and its runs."""
+        return [("agents", self.workspace.id), ("runs", self.workspace.id)]
+
+    def context(self) -> dict[str, Any]:
+        """Return the cards that the page was opened with. Raises: NotFound."""
+        which, named = _asked(self.scope, "which"), _asked(self.scope, "q")
+        cursor = _asked(self.scope, "cursor")
+        try:
+            return board.agent_list(
+                self.workspace, self.actor, which=which, named=named, cursor=cursor
+            )
+        except BadCursor as error:
+            raise NotFound from error
+
+
+class Agent(Region):
+    """One agent: how it stands, what it did, what was done to it."""
+
+    fragment = "agents/_agent.html"
+    region_id = "agent"
+    pause_seconds = 1.0
+    heartbeat_seconds = 10.0
+
+    def topics(self) -> list[tuple[str, object]]:
+        """Return the workspace's agents and its runs."""
+        return [("agents", self.workspace.id), ("runs", self.workspace.id)]
+
+    def context(self) -> dict[str, Any]:
+        """Return the agent as it stands. Raises: NotFound."""
+        cursor = _asked(self.scope, "cursor")
+        try:
+            return board.agent_detail(
+                self.workspace, self.actor, self.ids["agent_id"], cursor=cursor
+            )
+        except BadCursor as error:
+            raise NotFound from error
+
+
+class Drift(Region):
+    """The newest measurement of every State, from the page that the reader turned to."""
+
+    fragment = "agents/_drift.html"
+    region_id = "drift"
+
+    def topics(self) -> list[tuple[str, object]]:
+        """Return the workspace's drift."""
+        return [("drift", self.workspace.id)]
+
+    def context(self) -> dict[str, Any]:
+        """Return the States that the page was opened with."""
+        tab, after = _asked(self.scope, "tab"), _asked(self.scope, "after")
+        return drift.board(self.workspace, self.actor, tab=tab, after=after)
+
+
+class DriftOfState(Region):
+    """One State's series of measurements."""
+
+    fragment = "agents/_drift_series.html"
+    region_id = "drift-series"
+
+    def topics(self) -> list[tuple[str, object]]:
+        """Return the State's drift."""
+        return [("drift", self.ids["state_id"])]
+
+    def context(self) -> dict[str, Any]:
+        """Return the measurements as they stand. Raises: NotFound."""
+        cursor, state_id = _asked(self.scope, "cursor"), self.ids["state_id"]
+        try:
+            return drift.of_state(self.workspace, self.actor, state_id, cursor=cursor)
+        except BadCursor as error:
+            raise NotFound from error
+
+
+class Memory(Region):
+    """What an agent keeps in mind, and what a sweep would take now."""
+
+    fragment = "agents/_memory.html"
+    region_id = "memory"
+
+    def topics(self) -> list[tuple[str, object]]:
+        """Return the memory's State."""
+        return [("state", self.ids["state_id"])]
+
+    def context(self) -> dict[str, Any]:
+        """Return the entries as they stand. Raises: NotFound."""
+        asked = (_asked(self.scope, "tab"), _asked(self.scope, "after"))
+        state_id, now = self.ids["state_id"], datetime.now(UTC)
+        return memory.memory(self.workspace, self.actor, state_id, asked=asked, now=now)
 
 
 def _since(scope: Any) -> datetime | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from approvals import lifecycle
@@ -281,3 +281,51 @@ def held_on(state_id: UUID) -> Execution | None:
     """Return the execution that is on its way to a State, if there is one."""
     rows = Execution.objects.filter(status="held", proposal__state=state_id)
     return rows.select_related("proposal").first()
+
+
+def stood_on(workspace_id: UUID, state_id: UUID) -> dict[int, str]:
+    """Return the snapshots on which a State's proposals stand: `open` or else `decided`.
+
+    A wording that was superseded before anybody decided on it is not counted: with every new
+    snapshot an open proposal gets another one.
+    """
+    decided = Decision.objects.filter(
+        proposal=OuterRef("proposal"), revision=OuterRef("number"), workspace=workspace_id
+    )
+    rows = Revision.objects.filter(workspace=workspace_id, proposal__state=state_id)
+    rows = rows.filter(Q(number=F("proposal__revision")) | Exists(decided))
+    found = rows.values_list("base_number", "number", "proposal__revision", "proposal__status")
+    stands: dict[int, str] = {}
+    for base, number, current, status in found.distinct().iterator():
+        is_open = status == lifecycle.OPEN and number == current
+        stands[base] = "open" if is_open else stands.get(base, "decided")
+    return stands
+
+
+def open_on(
+    workspace_id: UUID, state_ids: Sequence[UUID], origins: Sequence[str] = ()
+) -> list[Proposal]:
+    """Return what waits for a decision on one of these States, or from one of these runs."""
+    rows = proposals(workspace_id).filter(status=lifecycle.OPEN)
+    rows = rows.filter(Q(state__in=state_ids) | Q(origin__in=origins))
+    return list(rows.order_by("created_at", "id"))
+
+
+def on_their_way(
+    workspace_id: UUID, state_ids: Sequence[UUID], origins: Sequence[str]
+) -> list[Execution]:
+    """Return the executions that are held for one of these States, or for one of these runs."""
+    rows = Execution.objects.filter(workspace=workspace_id, status="held")
+    rows = rows.filter(Q(proposal__state__in=state_ids) | Q(proposal__origin__in=origins))
+    return list(rows.select_related("proposal").order_by("due_at", "id"))
+
+
+def left_the_house(workspace_id: UUID, state_id: UUID) -> list[Execution]:
+    """Return the executions on a State whose effect outside no rollback takes back."""
+    rows = Execution.objects.filter(
+        workspace=workspace_id,
+        status="succeeded",
+        proposal__state=state_id,
+        proposal__action_type__leaves_house=True,
+    )
+    return list(rows.select_related("proposal__action_type").order_by("snapshot_number"))

@@ -3,9 +3,15 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from agents.api.board import router as agents
+from agents.api.drift import of_state as drift_of_state
+from agents.api.drift import router as drift
 from agents.api.jobs import router as jobs
+from agents.api.restorations import router as restorations
 from approvals.api import router as proposals
 from console import problems
+from snapshots.api import router as states
+from snapshots.outside import router as outside
 
 api = problems.DocumentedAPI(
     title="Countersign",
@@ -15,8 +21,14 @@ api = problems.DocumentedAPI(
     parser=problems.StrictParser(),
 )
 problems.install(api)
+api.add_router("/agents", agents, tags=["agents"])
 api.add_router("/jobs", jobs, tags=["jobs"])
 api.add_router("/proposals", proposals, tags=["proposals"])
+api.add_router("/restorations", restorations, tags=["restorations"])
+api.add_router("/states", states, tags=["states"])
+api.add_router("/states", outside, tags=["states"])
+api.add_router("/drift", drift, tags=["drift"])
+api.add_router("/states", drift_of_state, tags=["drift"])
 
 
 def docs(request: HttpRequest) -> HttpResponse:

@@ -26,7 +26,13 @@ _regions: dict[str, type[AsyncConsumer]] = {
     "runs/": agents.RunList,
     "runs/<uuid:run_id>/": agents.Run,
     "jobs/": agents.JobList,
+    "agents/": agents.Board,
+    "agents/<uuid:agent_id>/": agents.Agent,
+    "restorations/<uuid:restoration_id>/": agents.Restoration,
+    "drift/": agents.Drift,
+    "drift/<uuid:state_id>/": agents.DriftOfState,
     "states/": snapshots.StateList,
+    "states/<uuid:state_id>/memory/": agents.Memory,
     "states/<uuid:state_id>/": snapshots.State,
     "ledger/": ledger.Ledger,
 }

@@ -219,3 +219,22 @@ LOGGING = {
 
 # How long a worker may be silent before another one takes its run over.
 RUN_LEASE = timedelta(seconds=float(os.environ.get("RUN_LEASE_SECONDS", "30")))
+
+# Where the outside records that States mirror lie as files; empty where there are none.
+MIRROR_FOLDER = os.environ.get("MIRROR_FOLDER", "")
+
+# How long every snapshot keeps its content, and until which age the last of each hour does.
+RETENTION_ALL = timedelta(days=float(os.environ.get("RETENTION_ALL_DAYS", "30")))
+RETENTION_HOURLY = timedelta(days=float(os.environ.get("RETENTION_HOURLY_DAYS", "365")))
+
+# How many entries an agent's memory keeps about one record, and how often it is swept.
+MEMORY_ENTRIES_AT_MOST = int(os.environ.get("MEMORY_ENTRIES_AT_MOST", "500"))
+MEMORY_SWEEP = timedelta(seconds=float(os.environ.get("MEMORY_SWEEP_SECONDS", "3600")))
+# How often drift is measured, and from where on it pauses agents unless a State says otherwise.
+DRIFT_MEASURE = timedelta(seconds=float(os.environ.get("DRIFT_MEASURE_SECONDS", "900")))
+DRIFT_LIMITS = {
+    "stale_share": float(os.environ.get("DRIFT_STALE_SHARE", "0.5")),
+    "contradicting_share": float(os.environ.get("DRIFT_CONTRADICTING_SHARE", "0.2")),
+    "differing": float(os.environ.get("DRIFT_DIFFERING", "100")),
+    "growth": float(os.environ.get("DRIFT_GROWTH_BYTES", "5000000")),
+}

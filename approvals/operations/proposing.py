@@ -22,7 +22,7 @@ from console.ledger.operations.appending import append
 from console.live import ring
 from snapshots import queries as snapshots
 from snapshots.diff import Change
-from snapshots.operations.committing import HeadMoved
+from snapshots.operations.committing import EpochPassed, HeadMoved
 from snapshots.queries import Head
 
 EVIDENCE_AT_MOST = 20
@@ -66,7 +66,8 @@ class Request:
     """An action somebody wants to be carried out.
 
     `origin` and `origin_step` name the place it came from; the same place proposes once.
-    `base_number` is the snapshot the proposer looked at, if it insists on it.
+    `base_number` is the snapshot the proposer looked at, if it insists on it; `epoch` is that of
+    the State when the proposer began, if it has to be still the same.
     `stated` are the changes of an action type whose effect is `stated`.
     """
 
@@ -82,6 +83,7 @@ class Request:
     wake_task: str = ""
     lineage: tuple[str, ...] = field(default=())
     base_number: int | None = None
+    epoch: int | None = None
 
     @property
     def digest(self) -> str:
@@ -100,13 +102,15 @@ def propose(*, actor: Actor, request: Request, now: datetime) -> UUID:
     """Make an action wait for a decision and return the proposal's id; one place proposes once.
 
     Raises: UnknownActionType, UnknownState, ParamsInvalid, KeyReused, EffectImpossible (422),
-    AlreadyRejected (409), HeadMoved (412).
+    AlreadyRejected, EpochPassed (409), HeadMoved (412).
     """
     _refuse_unless_storable(request)
     if known := _known(actor, request):
         return known
     action_type = _action_type(actor, request)
     base = snapshots.named(actor.workspace_id, request.state_key)
+    if request.epoch is not None and request.epoch != base.epoch:
+        raise EpochPassed
     if request.base_number not in {None, base.number}:
         raise HeadMoved(expected=request.base_number, found=base.number)
     _refuse_if_rejected(actor, request, base)

@@ -20,12 +20,15 @@ from snapshots.operations.committing import lock
 
 logger = logging.getLogger(__name__)
 
+BROUGHT_BACK = "The State was brought back after this was proposed."
+
 
 def rebase(*, actor: Actor, proposal_id: UUID, now: datetime) -> int:
     """Preview the action on the newest snapshot and return the number of the current revision.
 
     Earlier approvals stay with the revision they were given to. Where the action is no longer
-    possible the proposal becomes stale and its proposer is told.
+    possible the proposal becomes stale and its proposer is told. One that was made before its
+    State was brought back is not brought along: it is invalidated.
     Locks: the State, then the proposal. Raises: NotFound (404).
     """
     with transaction.atomic(durable=True):
@@ -40,6 +43,9 @@ def rebase(*, actor: Actor, proposal_id: UUID, now: datetime) -> int:
         if not lifecycle.is_open(proposal.status) or proposal.base_number == head.number:
             return proposal.revision
         current = Revision.objects.get(proposal=proposal, number=proposal.revision)
+        if current.base_epoch != head.epoch:
+            settle(proposal, "invalidated", actor=actor, reason=BROUGHT_BACK, now=now)
+            return proposal.revision
         stated = [Change.from_json(item) for item in current.stated or []]
         try:
             shown = preview(proposal.action_type, current.params, stated, head)

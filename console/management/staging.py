@@ -5,7 +5,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
@@ -29,6 +29,7 @@ from snapshots import queries as snapshots
 from snapshots.operations.creating import create_state
 
 OWN_REVIEWERS = {f"reviewer{n}@replay.invalid": f"Reviewer {n}" for n in (1, 2)}
+ADMIN = "replay-admin@countersign.invalid"
 ONE_REVIEWER = Terms(
     policy="Replay: one reviewer",
     version=1,
@@ -73,6 +74,13 @@ class Played:
     began: float
     choices: list[Choice] = field(default_factory=list)
     ended: bool = False
+
+
+class Returned(Protocol):
+    """How often a job's State was brought back, and how often to something else."""
+
+    checked: int
+    wrong: int
 
 
 @dataclass(slots=True)
@@ -143,6 +151,12 @@ class Stage:
         initial = recordings.digest(start)
         return Played(job, job_id, run.id, state.state_id, initial, start, time.monotonic())
 
+    def admin(self) -> Actor:
+        """Let somebody in who may bring States back."""
+        person = enrol(ADMIN, "Replay admin", secrets.token_hex(16))
+        grant(self.actor, self.actor.workspace_id, person, "admin")
+        return person_as_actor(person, self.actor.workspace_id, {"admin"})
+
     def lock_up(self) -> None:
         """Revoke the token; everything is submitted."""
         revoke_token(actor=self.maker, token_id=self.token_id, now=datetime.now(UTC))
@@ -175,7 +189,7 @@ class Stage:
         return {row.id: agents.current_run(row).status for row in rows}
 
 
-def report(stage: Stage, job: Played, plan: Plan | None) -> dict[str, Any]:
+def report(stage: Stage, job: Played, plan: Plan | None, back: Returned | None) -> dict[str, Any]:
     """Return the line that tells how a job stands, and how it should."""
     workspace_id = stage.actor.workspace_id
     head = snapshots.head(workspace_id, job.state_id)
@@ -189,6 +203,7 @@ def report(stage: Stage, job: Played, plan: Plan | None) -> dict[str, Any]:
         "proposals": len(proposals),
         "decisions": len(job.choices),
         "seconds": round(time.monotonic() - job.began, 3),
+        **({"rollbacks_checked": back.checked, "rollbacks_wrong": back.wrong} if back else {}),
     }
 
 

@@ -11,6 +11,7 @@ from console.actors import Actor
 from tests.story import Cast
 
 JOBS, PROPOSALS = "/api/v1/jobs", "/api/v1/proposals"
+RESTORATIONS = "/api/v1/restorations"
 _keys = count(1)
 
 
@@ -22,11 +23,19 @@ class Robot:
         self.client = Client(raise_request_exception=False)
         self.headers = {"Authorization": f"Bearer {secret}"} if secret else {}
 
-    def get(self, path: str, headers: dict[str, str] | None = None, **query: str | float) -> Any:
+    def get(self, path: str, /, headers: dict[str, str] | None = None, **query: str | float) -> Any:
         """Read."""
         return self.client.get(
             path, {n: str(v) for n, v in query.items()}, headers={**self.headers, **(headers or {})}
         )
+
+    def delete(self, path: str) -> Any:
+        """Take something away."""
+        return self.client.delete(path, headers=self.headers)
+
+    def put(self, path: str, body: object) -> Any:
+        """Say what something is."""
+        return self.client.put(path, body, content_type="application/json", headers=self.headers)
 
     def post(
         self,

@@ -5,13 +5,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from agents.models import Job
+from agents.models import Agent, Job
 from approvals import queries
 from approvals.models import Proposal
 from console.api import api
 from console.errors import NotFound
-from tests.api.robots import JOBS, PROPOSALS, Robot, code_of, robot_of
-from tests.story import BOOK, Cast
+from snapshots.diff import Change
+from snapshots.models import Mark
+from tests.api.robots import JOBS, PROPOSALS, RESTORATIONS, Robot, code_of, robot_of
+from tests.story import BOOK, Cast, now
 
 pytestmark = pytest.mark.django_db
 PAY = {"state": BOOK, "action_type": "pay", "params": {"vendor": "V7", "amount": 70}}
@@ -25,12 +27,37 @@ def stranger(cast: Cast) -> Robot:
 
 
 @pytest.fixture
-def ids(robot: Robot) -> dict[str, str]:
-    """What Eve's program has made."""
+def ids(cast: Cast, robot: Robot) -> dict[str, str]:
+    """What Eve's program has made, and what there is to see for it."""
+    state = f"/api/v1/states/{cast.book.state_id}"
+    Agent.objects.create(
+        workspace_id=cast.workspace.id,
+        name="scout",
+        status_at=now(),
+        seen_at=now(),
+        created_at=now(),
+    )
+    cast.move_world(Change("replace", "/balance", 1000, 900))
     return {
         "job_id": robot.post(JOBS, JOB).json()["id"],
         "proposal_id": robot.post(PROPOSALS, PAY).json()["id"],
+        "state_id": str(cast.book.state_id),
+        "mark_id": robot.post(f"{state}/marks", {"kind": "pin", "number": 1}).json()["id"],
+        "restoration_id": robot.post(RESTORATIONS, {"state": BOOK, "to": 1}).json()["id"],
+        "number": "1",
+        "name": "scout",
     }
+
+
+# What a request says besides its address.
+BODIES = {
+    "withdraw": {"reason": "mine"},
+    "marks": {"kind": "pin", "number": 1},
+    "outside": {"document": {}},
+    "pause": {"reason": "mine"},
+    "resume": {"reason": "mine"},
+    "stop": {"reason": "mine"},
+}
 
 
 def routes_with_ids() -> list[tuple[str, str]]:
@@ -42,21 +69,22 @@ def routes_with_ids() -> list[tuple[str, str]]:
 def test_an_id_of_the_other_workspace_is_not_there(
     robot: Robot, stranger: Robot, ids: dict[str, str], method: str, path: str
 ) -> None:
-    body = {"reason": "mine"} if path.endswith("withdraw") else None
+    body = BODIES.get(path.rpartition("/")[2])
     path += "?seconds=0" if path.endswith("wait") else ""
-    sent = {} if method == "get" else {"body": body}
+    sent = {"body": body} if method in {"post", "put"} else {}
     theirs = getattr(stranger, method)(path.format(**ids), **sent)
     assert code_of(theirs) == "404 not_found"
-    nobodys = {name: str(uuid4()) for name in ids}
+    nobodys = {name: ids[name] if name == "number" else str(uuid4()) for name in ids}
     invented = getattr(stranger, method)(path.format(**nobodys), **sent)
     assert invented.content == theirs.content
     assert Job.objects.get().current_run.status == "queued"  # type: ignore[union-attr]
     assert Proposal.objects.get().status == "pending"
-    assert getattr(robot, method)(path.format(**ids), **sent).status_code == 200
+    assert Mark.objects.get().removed_at is None
+    assert getattr(robot, method)(path.format(**ids), **sent).status_code in {200, 201}
 
 
 def test_every_route_with_an_id_is_tried() -> None:
-    assert len(routes_with_ids()) == 6
+    assert len(routes_with_ids()) > 20
 
 
 def test_lists_hold_only_what_is_ones_own(

@@ -1,7 +1,7 @@
 """Two workspaces: no route and no socket shows one of them anything of the other."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from agents import queries as agents
+from agents.models import Agent
+from agents.operations.planning import plan
 from agents.operations.running import work
+from agents.restoring import Wanted
 from console.access.models import User
 from console.access.operations.granting import grant
 from console.access.operations.keying import make_token
@@ -22,6 +25,7 @@ from console.access.queries import person_as_actor
 from console.access.rights import ROLES, SCOPES
 from console.asgi import application
 from console.regions import NOT_HERE
+from snapshots.operations.marking import pin
 from tests.agents import programs
 from tests.agents.stage import Stage, now
 
@@ -65,10 +69,38 @@ class World:
             "proposal_id": proposal_id,
             "state_id": stage.book.state_id,
             "token_id": token.id,
+            "restoration_id": _plan(stage, run.id),
+            "mark_id": _pin(stage),
+            "name": _only_here(stage, slug),
             "number": 1,
             "index": 0,
         }
         return cls(slug, person, ids, secret)
+
+
+def _plan(stage: Stage, run_id: UUID) -> UUID:
+    """Plan to start a run anew."""
+    actor = replace(stage.ana, roles=frozenset({"admin"}))
+    return plan(actor=actor, wanted=Wanted("reinitialise", run=run_id), now=now())
+
+
+def _pin(stage: Stage) -> UUID:
+    """Pin the book's first snapshot."""
+    state_id = stage.book.state_id
+    return pin(actor=stage.ana, state_id=state_id, number=1, reason="", now=now()).id
+
+
+def _only_here(stage: Stage, slug: str) -> str:
+    """Name an agent that has worked in this workspace and in no other."""
+    name = f"agent-of-{slug}"
+    Agent.objects.create(
+        workspace_id=stage.setup.workspace_id,
+        name=name,
+        status_at=now(),
+        seen_at=now(),
+        created_at=now(),
+    )
+    return name
 
 
 @pytest.fixture
@@ -150,6 +182,7 @@ SOCKETS = [
     "runs/",
     "runs/{run_id}/",
     "jobs/",
+    "restorations/{restoration_id}/",
     "states/",
     "states/{state_id}/",
     "ledger/",

@@ -1,6 +1,7 @@
 """Replay recorded runs against live States, through the path that every job takes.
 
-`manage.py replay FOLDER [--decisions approve|reject|first:K] [--jobs ID …] [--json]`
+`manage.py replay FOLDER [--decisions approve|reject|first:K] [--jobs ID …] [--rollback-every]
+[--json]`
 """
 
 import json
@@ -18,7 +19,9 @@ from django.db import InterfaceError, OperationalError, connection
 from agents import lifecycle
 from agents.packs import recordings
 from agents.packs.recordings import RecordedJob, Recording
+from console.actors import Actor
 from console.locking import Busy
+from console.management.returning import Returning, statuses_of
 from console.management.staging import Plan, Played, Stage, report
 from console.supervision import lock, parts, supervisor
 from console.supervision.embedded import Unavailable
@@ -39,10 +42,18 @@ class Command(BaseCommand):
         parser.add_argument("folder", type=Path, help="holds state.json, tools.json, jobs.json")
         parser.add_argument("--decisions", type=_plan, help="approve, reject or first:K")
         parser.add_argument("--jobs", nargs="+", metavar="ID", default=[])
+        parser.add_argument(
+            "--rollback-every",
+            action="store_true",
+            help="once a job has ended, go from each version back to every earlier one, and on",
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object per job")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Play, and exit with 0 only if every job ended on its expected digest."""
+        plan = options["decisions"]
+        if options["rollback_every"] and (plan is None or plan.approve_first is not None):
+            raise CommandError("--rollback-every goes with --decisions approve.")
         try:
             recording = recordings.read(options["folder"])
             with supervisor.running(parts.Options(), self._note) as address:
@@ -67,31 +78,46 @@ class Command(BaseCommand):
         stage.lock_up()
         where = f"{address}/w/{stage.slug}/queue/"
         self._note(f"{len(played)} jobs submitted; their proposals are at {where}")
+        admin = stage.admin() if options["rollback_every"] else None
         right = True
-        for job in self._follow(stage, played, options["decisions"]):
-            line = report(stage, job, options["decisions"])
+        for job, back in self._follow(stage, played, options["decisions"], admin):
+            line = report(stage, job, options["decisions"], back)
             right &= line["status"] == "succeeded"
             right &= line["final_sha256"] == line["expected_sha256"]
+            right &= not line.get("rollbacks_wrong")
             self._print(line, as_json=options["json"])
         if any(not job.ended for job in played):
             return WAITING_FOR_PEOPLE
         return 0 if right else 1
 
-    def _follow(self, stage: Stage, played: list[Played], plan: Plan | None) -> Iterator[Played]:
-        """Yield jobs as they end; without a plan, once each waits for a person."""
-        left = list(played)
-        while left:
-            statuses = self._look(stage, left, plan)
+    def _follow(
+        self, stage: Stage, played: list[Played], plan: Plan | None, admin: Actor | None
+    ) -> Iterator[tuple[Played, Returning | None]]:
+        """Yield jobs as they end; without a plan, once each waits for a person.
+
+        With an admin, a job is yielded once its State was brought back to every version.
+        """
+        left, returning = list(played), list[Returning]()
+        while left or returning:
+            statuses = self._look(stage, left, plan, returning)
             for job in [j for j in left if lifecycle.is_finished(statuses[j.job_id])]:
                 job.ended = True
                 left.remove(job)
-                yield job
+                if admin is not None and statuses[job.job_id] == "succeeded":
+                    returning.append(Returning.begin(job, admin))
+                else:
+                    yield job, None
+            for back in [each for each in returning if each.is_over]:
+                returning.remove(back)
+                yield back.job, back
             if plan is None and all(statuses[j.job_id] == "waiting" for j in left):
-                yield from left
+                yield from ((job, None) for job in left)
                 return
             time.sleep(LOOK_SECONDS)
 
-    def _look(self, stage: Stage, left: list[Played], plan: Plan | None) -> dict[UUID, str]:
+    def _look(
+        self, stage: Stage, left: list[Played], plan: Plan | None, returning: list[Returning]
+    ) -> dict[UUID, str]:
         """Decide what waits and return how the jobs stand; wait for a database that is away."""
         deadline = time.monotonic() + DATABASE_AWAY_SECONDS
         while True:
@@ -99,6 +125,9 @@ class Command(BaseCommand):
                 if plan is not None:
                     for job in left:
                         stage.decide(job, plan)
+                reached = statuses_of(stage.actor.workspace_id, returning)
+                for each in returning:
+                    each.look(reached)
                 return stage.statuses(left)
             except (InterfaceError, OperationalError, Busy):
                 if time.monotonic() > deadline:
@@ -114,9 +143,15 @@ class Command(BaseCommand):
             verdict = "as expected" if same else "NOT as expected"
             self.stdout.write(
                 f"{line['job_id']}: {line['status']}, {line['proposals']} proposals, "
-                f"{line['decisions']} decisions, {line['seconds']} s, {verdict}"
+                f"{line['decisions']} decisions, {line['seconds']} s, {verdict}" + _returned(line)
             )
         self.stdout.flush()
+
+
+def _returned(line: dict[str, Any]) -> str:
+    if "rollbacks_checked" not in line:
+        return ""
+    return f", {line['rollbacks_checked']} rollbacks, {line['rollbacks_wrong']} wrong"
 
 
 def _chosen(recording: Recording, ids: list[str]) -> list[RecordedJob]:

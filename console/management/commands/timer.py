@@ -3,17 +3,24 @@
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
+from uuid import UUID
 
 import psycopg
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import Error, OperationalError, close_old_connections, connection
 
 from agents import queries as agents
+from agents.operations.halting import hold_halted
+from agents.operations.measuring import measure_some
+from agents.operations.retaining import sweep_due
+from agents.operations.sweeping import sweep_some
 from agents.operations.waking import wake_unheard
+from agents.queries import restorations
 from approvals import queries as approvals
 from approvals.operations.expiring import expire_due
 from approvals.operations.rebasing import rebase_all
@@ -28,6 +35,53 @@ logger = logging.getLogger(__name__)
 LEADER = 0x436F756E
 SWEEP_SECONDS = 5.0
 LISTEN_SECONDS = 1.0
+CHORE_SECONDS = 1.0
+CHORE_PAUSE_SECONDS = 300.0
+
+
+class Walk:
+    """A duty done to every State now and then: a few at each turn, so that none takes long."""
+
+    def __init__(self, name: str, every: timedelta, step: Callable[..., UUID | None]) -> None:
+        """Begin with the first State at once."""
+        self.name, self._every, self._step = name, every, step
+        self._after: UUID | None = None
+        self._next_at = 0.0
+
+    def go_on(self) -> None:
+        """Do the next few, or nothing until it is time to begin anew."""
+        if self._after is None:
+            if time.monotonic() < self._next_at:
+                return
+            self._next_at = time.monotonic() + self._every.total_seconds()
+        self._after = self._step(after=self._after, now=_now())
+
+
+class Chore:
+    """A long work in many small steps: a second of it at each turn, until there is no more."""
+
+    def __init__(self, begin: Callable[[datetime], Iterator[None]]) -> None:
+        """Ask at once whether there is something to do."""
+        self._begin = begin
+        self._steps: Iterator[None] = iter(())
+        self._next_at = 0.0
+
+    def go_on(self) -> None:
+        """Do the next steps; where they ended, ask again after a while."""
+        until = time.monotonic() + CHORE_SECONDS
+        for _ in self._steps:
+            if time.monotonic() > until:
+                return
+        if until > self._next_at:
+            self._next_at = until + CHORE_PAUSE_SECONDS
+            self._steps = self._begin(_now())
+
+
+_retention = Chore(sweep_due)
+_walks = (
+    Walk("drift", settings.DRIFT_MEASURE, measure_some),
+    Walk("memory", settings.MEMORY_SWEEP, sweep_some),
+)
 
 
 def publish(task: str, key: str) -> None:
@@ -90,8 +144,14 @@ def sweep() -> None:
     _calmly("expire", lambda: expire_due(now=_now()))
     _calmly("rebase", _rebase_outdated)
     _calmly("wake", wake_unheard)
+    _calmly("halt", hold_halted)
+    _calmly("restore", _ring_for_restorations)
     _calmly("work", _ring_for_work)
     _calmly("effects", _ring_for_effects)
+    # Measured before it is swept, or nobody would ever see what gathers between two sweeps.
+    for walk in _walks:
+        _calmly(walk.name, walk.go_on)
+    _calmly("retention", _retention.go_on)
 
 
 def _rebase_outdated() -> None:
@@ -102,6 +162,12 @@ def _rebase_outdated() -> None:
 def _ring_for_work() -> None:
     if agents.has_work(unheard_for=timedelta(seconds=SWEEP_SECONDS)):
         publish("agents.work", "")
+
+
+def _ring_for_restorations() -> None:
+    confirmed_before = _now() - timedelta(seconds=SWEEP_SECONDS)
+    for restoration_id in restorations.unfinished(confirmed_before=confirmed_before):
+        publish("agents.restore", str(restoration_id))
 
 
 def _ring_for_effects() -> None:

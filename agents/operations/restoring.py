@@ -1,0 +1,416 @@
+"""Carry a plan out: bring its States back, void what stood on them, start its agents anew.
+
+A person confirms; a worker does the rest. What belongs together happens in one transaction, or
+not at all. What follows from it (reading back, new runs) is a transaction each and can be taken
+up by anybody after a crash: the row says how far it got.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
+
+from agents.models import Restoration, Run
+from agents.operations.planning import PlanSettled
+from agents.operations.restarting import start_again, supersede
+from agents.queries import affected, restorations
+from agents.queries.affected import Scope
+from agents.restoring import CannotRestore, live_digest
+from approvals import queries as approvals
+from approvals.operations.compensating import Gone, compensate
+from approvals.operations.invalidating import invalidate, lock_all
+from approvals.policy import says_something
+from console.access.queries import roles_of
+from console.access.rights import allows
+from console.actors import Actor, system
+from console.canonical import Json
+from console.doorbell.operations.ringing import ring_task
+from console.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+from console.ledger.operations.appending import append
+from console.live import ring
+from console.locking import Busy, patiently
+from snapshots import queries as snapshots
+from snapshots.operations import restoring as states
+from snapshots.operations.committing import lock
+from snapshots.queries import Head
+
+logger = logging.getLogger(__name__)
+
+TASK = "agents.restore"
+REASON_AT_MOST = 500
+Line = dict[str, Any]
+
+
+class PlanOutdated(Conflict):
+    """The world changed: plan again. Nothing was restored."""
+
+    code = "plan_outdated"
+
+
+class PlanExpired(Conflict):
+    """This plan is older than ten minutes: plan again. Nothing was restored."""
+
+    code = "plan_expired"
+
+
+class EffectInFlight(Conflict):
+    """Something approved is on its way to this State; recall it, or wait until it is done."""
+
+    code = "effect_in_flight"
+
+
+class RestorationUnderWay(Conflict):
+    """This State is being brought back at this moment; nothing was confirmed."""
+
+    code = "restoration_under_way"
+
+
+class NotTyped(Invalid):
+    """What was typed is not what is restored; nothing was confirmed."""
+
+    code = "not_typed"
+
+
+def confirm(*, actor: Actor, restoration_id: UUID, reason: str, typed: str, now: datetime) -> None:
+    """Mark a plan confirmed, so that a worker carries it out.
+
+    Locks: the restoration. Raises: Forbidden (403), NotFound (404), PlanSettled, PlanExpired,
+    PlanOutdated, EffectInFlight, RestorationUnderWay (409), NotTyped, Invalid (422).
+    """
+    _refuse_unless_person(actor)
+    try:
+        with transaction.atomic():
+            row = _locked(actor.workspace_id, restoration_id)
+            _refuse_unless_fresh(row, now)
+            _refuse_unless_meant(row, reason, typed)
+            _refuse_unless_same_world(row.plan["states"], _heads_now(row))
+            open_runs = _open_runs(row).values_list("id", flat=True)
+            _refuse_if_in_flight(row, [f"run:{run_id}" for run_id in open_runs])
+            row.status, row.reason = "confirmed", reason.strip()
+            row.confirmer, row.confirmed_at = actor.to_json(), now
+            row.save(update_fields=["status", "reason", "confirmer", "confirmed_at"])
+            ring_task(TASK, str(row.id))
+            body: dict[str, Json] = {"reason": row.reason, "live_digest": row.live_digest}
+            append(actor, "restoration.confirmed", f"restoration:{row.id}", body)
+            _tell(row)
+    except IntegrityError as error:
+        raise RestorationUnderWay from error
+
+
+def carry_on(restoration_id: UUID, *, now: datetime) -> str:
+    """Do what is left of a confirmed restoration and return how it stands then.
+
+    Several may call this at once, and again after a crash; each part happens once.
+    Raises: Busy (409) where a row stayed locked; then it is tried again.
+    """
+    try:
+        _bring_back(restoration_id, now)
+    except (Busy, InterfaceError, OperationalError):
+        raise
+    except (Refused, CannotRestore) as refused:
+        _refuse(restoration_id, str(refused), now)
+    except Exception:
+        logger.exception("restoration %s failed", restoration_id)
+        _refuse(restoration_id, "It failed in a way nobody foresaw. Nothing was restored.", now)
+    _read_back(restoration_id, now)
+    _start_anew(restoration_id, now)
+    return _finish(restoration_id, now)
+
+
+def _bring_back(restoration_id: UUID, now: datetime) -> None:
+    """Do everything that belongs together. Locks: runs, then States, then proposals, then ledger.
+
+    Raises: Forbidden (403), PlanOutdated, EffectInFlight (409), Corrupt (500).
+    """
+    with transaction.atomic(durable=True):
+        row = _worked_on(restoration_id)
+        if row.status != "confirmed":
+            return
+        actor = _confirmer(row)
+        runs = _locked_runs(row)
+        origins = [f"run:{run.id}" for run in runs]
+        places = sorted(UUID(line["state_id"]) for line in row.plan["states"])
+        heads = {state_id: lock(row.workspace_id, state_id) for state_id in places}
+        lock_all(row.workspace_id, places, origins)
+        _refuse_unless_same_world(row.plan["states"], heads)
+        _refuse_if_in_flight(row, origins)
+        said = f"{_doing(row)} by {actor.name}: {row.reason}"
+        fallen = invalidate(actor=actor, state_ids=places, origins=origins, reason=said, now=now)
+        for run in runs:
+            supersede(actor=actor, run_id=run.id, reason=said, now=now)
+        made = _restore_states(row, heads, actor, now)
+        opened = _compensate(row, now)
+        row.plan["superseded"] = [{"run_id": str(r.id), "job_id": str(r.job_id)} for r in runs]
+        row.status = "restored"
+        _log(row, "stopped", _counted(len(runs), "run was set aside", "runs were set aside"))
+        _log(row, "voided", _counted(fallen, "open proposal fell", "open proposals fell"))
+        for line, number in made:
+            _log(row, "restored", f"{line['key']} is {_target(line)} again, as snapshot {number}.")
+        if opened:
+            says = _counted(opened, "recovery was proposed", "recoveries were proposed")
+            _log(row, "compensated", says)
+        row.save(update_fields=["plan", "status", "log"])
+        append(actor, "restoration.restored", f"restoration:{row.id}", _told(row, made))
+        _tell(row)
+
+
+def _restore_states(
+    row: Restoration, heads: dict[UUID, Head], actor: Actor, now: datetime
+) -> list[tuple[Line, int]]:
+    """Make the older contents the newest snapshots; one that is the same already stays."""
+    made = []
+    mixed: dict[str, Json] | None = None
+    for line in row.plan["states"]:
+        if line["to_digest"] == line["digest"]:
+            continue
+        head = heads[UUID(line["state_id"])]
+        if line["by_reference"]:
+            snapshot = states.restore(
+                actor=actor,
+                base=head,
+                number=line["to"],
+                cause_id=str(row.id),
+                reason=row.reason,
+                now=now,
+            )
+        else:
+            mixed = mixed if mixed is not None else _mixed(row)
+            snapshot = states.replace(
+                actor=actor,
+                base=head,
+                document=mixed[line["state_id"]],
+                cause_id=str(row.id),
+                reason=row.reason,
+                now=now,
+            )
+        if snapshot.digest != line["to_digest"]:
+            raise PlanOutdated
+        made.append((line, snapshot.number))
+    return made
+
+
+def _mixed(row: Restoration) -> dict[str, Json]:
+    return {str(each.place.head.state_id): each.after for each in restorations.outcome_of(row)}
+
+
+def _compensate(row: Restoration, now: datetime) -> int:
+    # Not the person's own act: whoever went back may well be the one to see to what is outside.
+    actor = system("restoration", row.workspace_id)
+    keys = {line["state_id"]: line["key"] for line in row.plan["states"]}
+    for each in row.plan["outside"]:
+        compensate(
+            actor=actor,
+            state_key=keys[each["state_id"]],
+            gone=Gone(
+                proposal_id=UUID(each["proposal_id"]),
+                title=each["title"],
+                number=each["number"],
+                executed_at=each["executed_at"],
+                reversibility=each["reversibility"],
+            ),
+            restoration_id=row.id,
+            reason=row.reason,
+            now=now,
+        )
+    return len(row.plan["outside"])
+
+
+def _read_back(restoration_id: UUID, now: datetime) -> None:
+    """Read what was restored and note whether it is what was planned."""
+    with transaction.atomic(durable=True):
+        row = _worked_on(restoration_id)
+        if row.status != "restored" or _is_logged(row, "verified"):
+            return
+        wrong = [problem for line in row.plan["states"] if (problem := _misread(row, line))]
+        row.problem = " ".join(wrong)[:1000]
+        says = row.problem or "Everything was read back, and is what the plan says to the byte."
+        _log(row, "verified", says)
+        row.save(update_fields=["log", "problem"])
+        _tell(row)
+
+
+def _misread(row: Restoration, line: Line) -> str:
+    """Say what is wrong with what a State has become, or nothing."""
+    made = snapshots.by_cause(UUID(line["state_id"]), "rollback", str(row.id))
+    number = made.number if made else line["from"]
+    try:
+        snapshots.content(UUID(line["state_id"]), number)
+    except Refused as refused:
+        return refused.sentence
+    found = made.digest if made else line["digest"]
+    return "" if found == line["to_digest"] else f"{line['key']} is not what was planned."
+
+
+def _start_anew(restoration_id: UUID, now: datetime) -> None:
+    """Give each job whose run was set aside a new run, one transaction each."""
+    peek = Restoration.objects.get(id=restoration_id)
+    if peek.status != "restored":
+        return
+    for superseded in [] if peek.problem else peek.plan["superseded"]:
+        with transaction.atomic(durable=True):
+            row = _worked_on(restoration_id)
+            actor = system("restoration", row.workspace_id)
+            run_id = start_again(actor=actor, job_id=UUID(superseded["job_id"]), now=now)
+            if run_id:
+                _log(row, "started", f"Run {run_id} starts the job anew.")
+                row.save(update_fields=["log"])
+            _tell(row)
+
+
+def _finish(restoration_id: UUID, now: datetime) -> str:
+    with transaction.atomic(durable=True):
+        row = _worked_on(restoration_id)
+        if row.status == "restored":
+            row.status, row.finished_at = "done", now
+            _log(row, "done", row.problem or "Done.")
+            row.save(update_fields=["status", "finished_at", "log"])
+            body: dict[str, Json] = {"problem": row.problem}
+            append(_named(row), "restoration.done", f"restoration:{row.id}", body)
+            _tell(row)
+    return row.status
+
+
+def _refuse(restoration_id: UUID, why: str, now: datetime) -> None:
+    with transaction.atomic(durable=True):
+        row = _worked_on(restoration_id)
+        if row.status != "confirmed":
+            return
+        row.status, row.problem, row.finished_at = "refused", why[:1000], now
+        _log(row, "refused", why)
+        row.save(update_fields=["status", "problem", "finished_at", "log"])
+        append(_named(row), "restoration.refused", f"restoration:{row.id}", {"reason": why})
+        _tell(row)
+
+
+def _refuse_unless_person(actor: Actor) -> None:
+    if actor.kind != "person":
+        raise Forbidden("Only people bring a State back or start agents anew; no token can.")
+    if not allows(actor.roles, "restore"):
+        raise Forbidden("Only an admin may bring a State back or start agents anew.")
+
+
+def _refuse_unless_fresh(row: Restoration, now: datetime) -> None:
+    if row.status != "planned":
+        raise PlanSettled(f"This plan is {row.status} already; nothing changed.")
+    if now >= row.expires_at:
+        raise PlanExpired
+
+
+def _refuse_unless_meant(row: Restoration, reason: str, typed: str) -> None:
+    if not says_something(reason):
+        raise Invalid("Say why; the reason stays in the history.", field="reason")
+    if len(reason) > REASON_AT_MOST or "\x00" in reason:
+        sentence = f"A reason has at most {REASON_AT_MOST} characters, none of them NUL."
+        raise Invalid(sentence, field="reason")
+    if typed.strip() != row.plan["to_type"]:
+        raise NotTyped(f"Type {row.plan['to_type']} to confirm. Nothing was confirmed.")
+
+
+def _refuse_unless_same_world(lines: Sequence[Line], heads: dict[UUID, Head]) -> None:
+    now = [
+        {
+            "state_id": str(head.state_id),
+            "from": head.number,
+            "digest": head.digest,
+            "epoch": head.epoch,
+        }
+        for head in (heads[UUID(line["state_id"])] for line in lines)
+    ]
+    if live_digest(now) != live_digest(lines):
+        raise PlanOutdated
+
+
+def _refuse_if_in_flight(row: Restoration, origins: Sequence[str]) -> None:
+    places = [UUID(line["state_id"]) for line in row.plan["states"]]
+    held = approvals.on_their_way(row.workspace_id, places, origins)
+    if held:
+        sentence = f"“{held[0].proposal.title}” is on its way and carried out in a moment."
+        raise EffectInFlight(f"{sentence} Recall it, or plan again after it.")
+
+
+def _heads_now(row: Restoration) -> dict[UUID, Head]:
+    places = [UUID(line["state_id"]) for line in row.plan["states"]]
+    return {state_id: snapshots.head(row.workspace_id, state_id) for state_id in places}
+
+
+def _locked(workspace_id: UUID, restoration_id: UUID) -> Restoration:
+    rows = Restoration.objects.select_for_update(no_key=True, of=("self",))
+    row = rows.filter(workspace=workspace_id, id=restoration_id).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _worked_on(restoration_id: UUID) -> Restoration:
+    return Restoration.objects.select_for_update(no_key=True, of=("self",)).get(id=restoration_id)
+
+
+def _open_runs(row: Restoration) -> QuerySet[Run]:
+    return affected.open_runs(row.workspace_id, Scope.from_json(row.plan["scope"]))
+
+
+def _locked_runs(row: Restoration) -> list[Run]:
+    with patiently():
+        return list(_open_runs(row).select_for_update(no_key=True, of=("self",)))
+
+
+def _confirmer(row: Restoration) -> Actor:
+    """Return who confirmed, with the roles held now. Raises: Forbidden (403)."""
+    named = _named(row)
+    roles = roles_of(row.workspace_id, [UUID(named.id)]).get(UUID(named.id), frozenset())
+    if not allows(roles, "restore"):
+        raise Forbidden(f"{named.name} may no longer bring States back. Nothing was restored.")
+    return Actor("person", named.id, named.name, row.workspace_id, roles)
+
+
+def _named(row: Restoration) -> Actor:
+    who: dict[str, Any] = row.confirmer or row.planner
+    return Actor(who["kind"], who["id"], who["name"], row.workspace_id)
+
+
+def _doing(row: Restoration) -> str:
+    return "Rolled back" if row.kind == "rollback" else "Started anew"
+
+
+def _target(line: Line) -> str:
+    if not line["by_reference"]:
+        return "clean" if line["to"] is None else f"partly as snapshot {line['to']} was"
+    return f"what snapshot {line['to']} was"
+
+
+def _told(row: Restoration, made: Sequence[tuple[Line, int]]) -> dict[str, Json]:
+    restored: list[Json] = [
+        {
+            "state": line["state_id"],
+            "to": line["to"],
+            "snapshot": number,
+            "digest": line["to_digest"],
+        }
+        for line, number in made
+    ]
+    runs: list[Json] = [each["run_id"] for each in row.plan["superseded"]]
+    return {"kind": row.kind, "states": restored, "runs": runs}
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number or 'No'} {one if number == 1 else many}."
+
+
+def _is_logged(row: Restoration, step: str) -> bool:
+    return any(line["step"] == step for line in row.log)
+
+
+def _log(row: Restoration, step: str, says: str) -> None:
+    row.log = [*row.log, {"step": step, "at": datetime.now(UTC).isoformat(), "says": says}]
+
+
+def _tell(row: Restoration) -> None:
+    ring("restoration", row.id)
+    for line in row.plan["states"]:
+        ring("state", line["state_id"])
+    ring("runs", row.workspace_id)
+    ring("agents", row.workspace_id)
