@@ -13,7 +13,11 @@ from datetime import UTC, datetime
 from benchmarks.figures import Part
 from benchmarks.servers import say, servers
 
-PARTS = ("engine", "submitting", "live", "queue_page", "replaying")
+PARTS = (
+    *("engine", "submitting", "live", "queue_page", "replaying"),
+    *("states", "late_versions", "history_page", "conflicts"),
+    *("rolling_back", "verifying", "diffing"),
+)
 ROUNDS, QUICK_ROUNDS = 3, 1
 
 

@@ -14,7 +14,9 @@ from typing import Any
 class Figure:
     """One value per round, or one per event, of one thing.
 
-    `at_least` and `at_most` are what we promise of the ratio to the yardstick.
+    `at_least` and `at_most` are what we promise of the ratio to the yardstick; `less_by` that
+    the yardstick is at least so many times this; `within` that this itself is no more. `called`
+    is what a yardstick is called where something is told against it.
     """
 
     part: str
@@ -24,6 +26,9 @@ class Figure:
     against: "Figure | None" = None
     at_least: float | None = None
     at_most: float | None = None
+    less_by: float | None = None
+    within: float | None = None
+    called: str = ""
 
     @property
     def value(self) -> float:
@@ -42,11 +47,20 @@ class Figure:
 
     @property
     def is_kept(self) -> bool:
-        """Say whether the promise about the ratio holds."""
+        """Say whether every promise holds."""
+        if self.within is not None and self.value > self.within:
+            return False
         ratio = self.ratio
         if ratio is None:
             return True
-        return (self.at_least or 0) <= ratio <= (self.at_most or ratio)
+        most = 1 / self.less_by if self.less_by else self.at_most
+        return (self.at_least or 0) <= ratio <= (most or ratio)
+
+    @property
+    def is_promised(self) -> bool:
+        """Say whether anything is promised of it."""
+        promises = (self.at_least, self.at_most, self.less_by, self.within)
+        return any(promise is not None for promise in promises)
 
     def to_json(self) -> dict[str, Any]:
         """Return what the results file keeps."""
@@ -60,6 +74,8 @@ class Figure:
             "against": self.against.name if self.against else None,
             "at_least": self.at_least,
             "at_most": self.at_most,
+            "less_by": self.less_by,
+            "within": self.within,
             "kept": self.is_kept,
         }
 
@@ -80,11 +96,11 @@ class Part:
         values: Sequence[float],
         *,
         against: Figure | None = None,
-        at_least: float | None = None,
-        at_most: float | None = None,
+        called: str = "",
+        **promises: float | None,
     ) -> Figure:
         """Keep a figure and return it, so that others can be told against it."""
-        figure = Figure(self.name, name, unit, values, against, at_least, at_most)
+        figure = Figure(self.name, name, unit, values, against, called=called, **promises)
         self.figures.append(figure)
         return figure
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from django.conf import settings
 from django.test import Client
@@ -35,7 +34,7 @@ def measure(*, rounds: int, quick: bool) -> Part:
     events = QUICK_EVENTS if quick else EVENTS
     with console("web") as address, Hand("benchmarks.beating") as worker:
         run_id = worker.call("begin", SLUG)
-        with _open_page(address, watcher, run_id) as page:
+        with open_page(address, watcher, SLUG, f"runs/{run_id}/") as page:
             bells, frames = _measured(worker, page, events)
         if (status := worker.call("end", run_id)) != "succeeded":
             part.faults.append(f"The watched run ended as {status}.")
@@ -51,7 +50,7 @@ def _measured(worker: Hand, page: ClientConnection, events: int) -> tuple[list[f
     with Hand("benchmarks.floor") as ringer, floor.connect() as ear:
         ear.execute(f"LISTEN {floor.CHANNEL}")
         for number in range(events):
-            _let_pass(page, APART_SECONDS)
+            let_pass(page, APART_SECONDS)
             bells.append(_heard(ringer, ear))
             frames.append(_shown(worker, page, f"beat-{number}."))
     return bells, frames
@@ -75,7 +74,7 @@ def _shown(worker: Hand, page: ClientConnection, name: str) -> float:
     return (at - began) * 1000
 
 
-def _let_pass(page: ClientConnection, seconds: float) -> None:
+def let_pass(page: ClientConnection, seconds: float) -> None:
     """Take in what is pushed without our doing, until the page is quiet."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
@@ -86,11 +85,11 @@ def _let_pass(page: ClientConnection, seconds: float) -> None:
 
 
 @contextmanager
-def _open_page(address: str, watcher: User, run_id: UUID) -> Iterator[ClientConnection]:
-    place = urlsplit(address).netloc
-    path = f"/ws/w/{SLUG}/runs/{run_id}/"
+def open_page(address: str, watcher: User, slug: str, path: str) -> Iterator[ClientConnection]:
+    """Open a page's socket as a browser does, and wait for the region that comes at once."""
+    place = f"ws://{urlsplit(address).netloc}/ws/w/{slug}/{path}"
     headers = {"Cookie": session_cookie(watcher)}
-    with connect(f"ws://{place}{path}", origin=Origin(address), additional_headers=headers) as page:
+    with connect(place, origin=Origin(address), additional_headers=headers) as page:
         page.recv(timeout=PATIENCE_SECONDS)
         yield page
 

@@ -13,8 +13,12 @@ from django.db import connection
 
 from benchmarks.figures import Figure, Part
 
+LESS_IS_BETTER = ("ms", "s", "bytes")
 RESULTS = Path(__file__).parent / "results"
-MEASURED = ("django", "daphne", "celery", "channels", "psycopg", "dbos")
+MEASURED = (
+    *("django", "daphne", "celery", "channels", "psycopg", "orjson", "zstandard"),
+    *("dbos", "langgraph-checkpoint-postgres", "jsonpatch", "deepdiff"),
+)
 
 
 def table(parts: Iterable[Part]) -> str:
@@ -45,17 +49,34 @@ def write(parts: Sequence[Part], began: datetime, *, quick: bool) -> Path:
 def _line(figure: Figure) -> str:
     shown = f"{_number(figure.value)} {figure.unit}"
     spread = f"[{_number(min(figure.values))} .. {_number(max(figure.values))}]"
-    return f"  {figure.name:<44} {shown:>16} {spread:>22}  {_told(figure)}".rstrip()
+    return f"  {figure.name:<48} {shown:>16} {spread:>22}  {_told(figure)}".rstrip()
 
 
 def _told(figure: Figure) -> str:
+    told = _compared(figure)
+    if not figure.is_promised:
+        return told
+    return f"{told}  ({_promised(figure)}: {'kept' if figure.is_kept else 'MISSED'})".lstrip()
+
+
+def _compared(figure: Figure) -> str:
     if figure.against is None or figure.ratio is None:
         return ""
-    told = f"{figure.ratio:.2f} x {figure.against.name}"
-    if figure.at_least is None and figure.at_most is None:
-        return told
-    wanted = f"at least {figure.at_least:g}" if figure.at_least else f"at most {figure.at_most:g}"
-    return f"{told}  ({wanted}: {'kept' if figure.is_kept else 'MISSED'})"
+    against = figure.against.called or figure.against.name
+    if figure.ratio < 1 and figure.unit in LESS_IS_BETTER:
+        return f"{1 / figure.ratio:.2f} times less than {against}"
+    return f"{figure.ratio:.2f} x {against}"
+
+
+def _promised(figure: Figure) -> str:
+    promises = {
+        "at least {:g}": figure.at_least,
+        "at most {:g}": figure.at_most,
+        "at least {:g} times less": figure.less_by,
+        f"at most {{:g}} {figure.unit}": figure.within,
+    }
+    kept = [text.format(value) for text, value in promises.items() if value is not None]
+    return " and ".join(kept)
 
 
 def _number(value: float) -> str:
