@@ -31,6 +31,8 @@ def parse(pointer: str) -> tuple[str, ...]:
         return ()
     if not pointer.startswith("/"):
         raise BadPointer(f"A path begins with a slash: {pointer!a} does not.")
+    if "~" not in pointer:
+        return tuple(pointer[1:].split("/"))
     if _BAD_ESCAPE.search(pointer):
         raise BadPointer(f"In a path, ~ is followed by 0 or 1: {pointer!a} is not a path.")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))

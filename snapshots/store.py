@@ -16,11 +16,19 @@ from psycopg.rows import TupleRow
 
 from console.canonical import Json
 from console.ids import new_id
-from snapshots.content import DamagedContent, unpack
-from snapshots.stored import Stored, pack
+from snapshots.content import DamagedContent, pack, unpack
+from snapshots.stored import REFERENCE, Stored
 
-# One statement, because retention may store rows anew between two. A reference leads on to the
-# chain of the snapshot it names, which is always an older one.
+# One statement each, because retention may store rows anew between two.
+_RUN = """
+    SELECT number, base_number, codec, data, digest FROM snapshots_snapshot
+    WHERE state_id = %(state)s AND number <= %(number)s AND number >= (
+        SELECT CASE codec WHEN 4 THEN number ELSE base_number END
+        FROM snapshots_snapshot WHERE state_id = %(state)s AND number = %(number)s)
+    ORDER BY number
+"""
+# A reference leads on to the chain of the snapshot it names, which is always an older one. Each
+# chain is asked for by itself: joined, all rows of the State would be looked at for a few.
 _CHAIN = """
     WITH RECURSIVE span(depth, low, high) AS (
         SELECT 0, CASE codec WHEN 4 THEN number ELSE base_number END, number
@@ -34,14 +42,14 @@ _CHAIN = """
         JOIN snapshots_snapshot AS target ON target.state_id = %(state)s
             AND target.number = start.base_number
     )
-    SELECT {columns} FROM span JOIN snapshots_snapshot AS row
-        ON row.state_id = %(state)s AND row.number BETWEEN span.low AND span.high
+    SELECT {columns} FROM span CROSS JOIN LATERAL (
+        SELECT number, base_number, codec, data, digest FROM snapshots_snapshot
+        WHERE state_id = %(state)s AND number BETWEEN span.low AND span.high
+        ORDER BY number OFFSET 0
+    ) AS row
     {order}
 """
-_ROWS = _CHAIN.format(
-    columns="row.number, row.base_number, row.codec, row.data, row.digest",
-    order="ORDER BY span.depth DESC, row.number",
-)
+_RUNS = _CHAIN.format(columns="row.*", order="ORDER BY span.depth DESC, row.number")
 _WEIGHT = _CHAIN.format(
     columns="count(*), coalesce("
     "sum(octet_length(row.data)) FILTER (WHERE row.base_number <> row.number), 0)",
@@ -62,13 +70,25 @@ _STANDING = """
     FROM snapshots_state WHERE workspace_id = %(workspace)s AND id = %(state)s
 """
 _LIST_KEYS = "SELECT list_keys::text FROM snapshots_state WHERE id = %(state)s"
+# The sizes of what is let go are null, and of what lies elsewhere known without reading it.
 _TARGET = """
     SELECT target.number, asked.digest, asked.document_bytes,
-        target.data IS NULL AND target.codec <> 4
-    FROM snapshots_snapshot AS asked
-    JOIN snapshots_snapshot AS target ON target.state_id = asked.state_id AND target.number =
+        target.data IS NULL AND target.codec <> 4, state.keyframe_bytes, run.*
+    FROM snapshots_state AS state
+    JOIN snapshots_snapshot AS asked ON asked.state_id = state.id AND asked.number = %(number)s
+    JOIN snapshots_snapshot AS target ON target.state_id = state.id AND target.number =
         CASE asked.codec WHEN 4 THEN asked.base_number ELSE asked.number END
-    WHERE asked.state_id = %(state)s AND asked.number = %(number)s
+    CROSS JOIN LATERAL (
+        SELECT count(*), coalesce(
+            sum(octet_length(data)) FILTER (WHERE base_number <> number), 0)::bigint,
+            coalesce(bool_or(codec = 4), false)
+        FROM (
+            SELECT number, base_number, codec, data FROM snapshots_snapshot
+            WHERE state_id = %(state)s AND number BETWEEN target.base_number AND target.number
+            ORDER BY number OFFSET 0
+        ) AS row
+    ) AS run(rows, bytes, refers)
+    WHERE state.workspace_id = %(workspace)s AND state.id = %(state)s
 """
 _PARTS = """
     SELECT digest, data FROM snapshots_part
@@ -120,12 +140,20 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a reference to a snapshot refers to: the one that holds the content."""
+    """What a reference to a snapshot refers to: the one that holds the content.
+
+    `rows` and `bytes` are those of the chain up to it, which is a longer one where it `refers`
+    to another snapshot itself; `keyframe_bytes` is what the State's newest whole document has.
+    """
 
     number: int
     digest: str
     document_bytes: int
     is_gone: bool
+    keyframe_bytes: int
+    rows: int
+    bytes: int
+    refers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +192,19 @@ def chain(state_id: UUID, number: int) -> list[Stored]:
 
     Empty where there is no such version.
     """
-    found = _execute(_ROWS, {"state": state_id, "number": number}, binary=True).fetchall()
-    return [Stored(*row) for row in found]
+    values = {"state": state_id, "number": number}
+    found = _stored(_RUN, values)
+    return _stored(_RUNS, values) if found and found[0].codec == REFERENCE else found
 
 
 def following(state_id: UUID, first: int, last: int) -> list[Stored]:
     """Return the rows of some versions in order."""
     values = {"state": state_id, "first": first, "last": last}
-    return [Stored(*row) for row in _execute(_FOLLOWING, values, binary=True).fetchall()]
+    return _stored(_FOLLOWING, values)
+
+
+def _stored(sql: str, values: dict[str, Any]) -> list[Stored]:
+    return [Stored(*row) for row in _execute(sql, values, binary=True).fetchall()]
 
 
 def weight(state_id: UUID, number: int) -> tuple[int, int]:
@@ -180,9 +213,10 @@ def weight(state_id: UUID, number: int) -> tuple[int, int]:
     return int(rows), int(size)
 
 
-def target(state_id: UUID, number: int) -> Target | None:
+def target(workspace_id: UUID, state_id: UUID, number: int) -> Target | None:
     """Return what a reference to a snapshot would refer to, if there is such a snapshot."""
-    row = _execute(_TARGET, {"state": state_id, "number": number}).fetchone()
+    values = {"workspace": workspace_id, "state": state_id, "number": number}
+    row = _execute(_TARGET, values).fetchone()
     return None if row is None else Target(*row)
 
 

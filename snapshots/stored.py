@@ -7,7 +7,6 @@ without old values, because the version before has them. Codec 3 is a document i
 `base_number`.
 """
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,11 +14,10 @@ from types import MappingProxyType
 from typing import Final, cast
 
 import orjson
-import zstandard
 
 from console.canonical import Json
 from snapshots import pointer
-from snapshots.content import DamagedContent, parse, unpack
+from snapshots.content import DamagedContent, pack, parse, unpack
 from snapshots.diff import ABSENT, Change, Op, Operation
 
 FIRST, COMPACT, SPLIT, REFERENCE = 1, 2, 3, 4
@@ -36,7 +34,6 @@ _OPS: Final[Mapping[str, Op]] = MappingProxyType(
 _MEMBERS: Final[Mapping[Op, int]] = MappingProxyType(
     {"replace": 3, "add": 3, "remove": 2, "move": 3}
 )
-_own = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +45,6 @@ class Stored:
     codec: int
     data: bytes | None
     digest: str
-
-
-def pack(content: bytes) -> bytes:
-    """Compress bytes for storage; the frame carries its own checksum."""
-    # A compressor costs more to make than a small version to compress, and threads share none.
-    if not hasattr(_own, "compressor"):
-        _own.compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
-    packed: bytes = _own.compressor.compress(content)
-    return packed
 
 
 def operation(document: Json, change: Change, *, in_list: bool) -> list[Json]:
@@ -87,25 +75,36 @@ def pack_operations(operations: list[Json]) -> bytes:
 
 def operations(row: Stored) -> list[Operation]:
     """Read what a row of codec 2 does. Raises: DamagedContent."""
+    return [_operation(item) for item in _items(row)]
+
+
+def _items(row: Stored) -> list[Json]:
     written = parse(unpack(row.data or b""))
     if not isinstance(written, list):
-        raise DamagedContent("The stored operations are no list.")
-    return [_operation(item) for item in written]
+        raise DamagedContent("What is stored is no list of changes.")
+    return written
 
 
 def _operation(written: Json) -> Operation:
-    match written:
-        case [str(letter), str(path), *rest] if letter in _OPS:
-            op = _OPS[letter]
-        case _:
-            raise DamagedContent("A stored operation is none that is known.")
+    letter, change = _change(written)
+    if change.op == "move":
+        return Operation(change, from_list=letter in "MN", to_list=letter in "Mn")
+    return Operation(change, letter.isupper(), letter.isupper())
+
+
+def _change(written: Json) -> tuple[str, Change]:
+    """Read an operation and the letter that it is written with."""
+    if not isinstance(written, list) or not 1 < len(written) < 4:  # noqa: PLR2004  (see operation)
+        raise DamagedContent("A stored operation is none that is known.")
+    letter, path = written[0], written[1]
+    if not isinstance(letter, str) or not isinstance(path, str) or letter not in _OPS:
+        raise DamagedContent("A stored operation is none that is known.")
+    op = _OPS[letter]
     if len(written) != _MEMBERS[op]:
         raise DamagedContent("A stored operation has too much or too little.")
     if op == "move":
-        change = Change(op, path, from_path=_text(rest[0]))
-        return Operation(change, from_list=letter in "MN", to_list=letter in "Mn")
-    in_list = letter.isupper()
-    return Operation(Change(op, path, value=rest[0] if rest else ABSENT), in_list, in_list)
+        return letter, Change(op, path, from_path=_text(written[2]))
+    return letter, Change(op, path, ABSENT, ABSENT if op == "remove" else written[2])
 
 
 def _text(value: Json) -> str:
@@ -120,13 +119,10 @@ def changes(row: Stored) -> list[Change]:
     Raises: DamagedContent, BadChange.
     """
     if row.codec == COMPACT:
-        return [item.change for item in operations(row)]
+        return [_change(item)[1] for item in _items(row)]
     if row.codec != FIRST:
         raise DamagedContent(f"Codec {row.codec} holds no changes.")
-    written = parse(unpack(row.data or b""))
-    if not isinstance(written, list):
-        raise DamagedContent("The stored changes are no list.")
-    return [Change.from_json(item) for item in written]
+    return [Change.from_json(item) for item in _items(row)]
 
 
 def whole(row: Stored) -> bytes:

@@ -17,7 +17,9 @@ from console.canonical import Json
 from snapshots import pointer
 from snapshots.diff import ABSENT, Absent, Change, DoesNotFit, Draft
 
-MARKS_AT_MOST = 32
+MARKS_AT_MOST = 72
+# The root and its members are always named one by one.
+_TOP = 2
 Patterns = Sequence[tuple[tuple[str, ...], str]]
 
 
@@ -129,8 +131,14 @@ def places(document: Json, changes: Iterable[Change], keys: Mapping[str, str]) -
 
     Raises: DoesNotFit, BadChange, BadPointer.
     """
-    patterns = patterns_of(keys)
-    draft = Draft(document, strict=False)
+    return follow(Draft(document, strict=False), changes, patterns_of(keys))
+
+
+def follow(draft: Draft, changes: Iterable[Change], patterns: Patterns) -> set[str]:
+    """Carry changes out on a draft and return the places that they touched.
+
+    Raises: DoesNotFit, BadChange, BadPointer.
+    """
     found: set[str] = set()
     for change in changes:
         spot = located(draft.document, pointer.parse(change.path), patterns)
@@ -213,21 +221,28 @@ def _at(node: Json, part: str) -> Json:
     return node.get(part) if isinstance(node, dict) else None
 
 
-def overlap(place: str, others: Iterable[str]) -> bool:
-    """Tell whether a place lies at, in or around one of the others."""
-    return any(
-        place == other or place.startswith(f"{other}/") or other.startswith(f"{place}/")
-        for other in others
-    )
+class Area:
+    """Places of which it is asked often whether others lie at, in or around them."""
+
+    def __init__(self, places: Iterable[str]) -> None:
+        self._places = frozenset(places)
+        self._above = frozenset(above for place in self._places for above in _upwards(place))
+
+    def meets(self, place: str) -> bool:
+        """Tell whether a place lies at, in or around one of these."""
+        return place in self._above or not self._places.isdisjoint(_upwards(place))
 
 
 def marks(state_id: UUID, places: Iterable[str]) -> list[int]:
-    """Return what a version writes down to be found: at most 32 numbers of 64 bits.
+    """Return what a version writes down to be found: at most 72 numbers of 64 bits.
 
-    Too many places are written as the fewer places above them, never left out.
+    Too many places are written with less of what lies above them, then as the fewer places above
+    them, never left out.
     """
     kept = _outermost(set(places))
     signs = _signs(kept)
+    if len(signs) > MARKS_AT_MOST:
+        signs = _fewer_signs(kept)
     while len(signs) > MARKS_AT_MOST:
         kept = _outermost(_shallower(kept))
         signs = _signs(kept)
@@ -239,14 +254,32 @@ def marks_asked(state_id: UUID, place: str) -> list[int]:
 
     A version counts when it touched the place itself, something in it, or something around it.
     """
-    around = [f"at {above}" for above in _upwards(place)]
-    return [_mark(state_id, sign) for sign in [*around, f"in {place}"]]
+    above = _upwards(place)
+    asked = [*(f"at {each}" for each in above), f"in {place}"]
+    if len(above) > _TOP:
+        asked.append(f"under {above[-2]}")
+    return [_mark(state_id, sign) for sign in asked]
 
 
 def _signs(places: set[str]) -> set[str]:
     signs = {f"at {place}" for place in places}
     for place in places:
         signs.update(f"in {above}" for above in _upwards(place)[:-1])
+    return signs
+
+
+def _fewer_signs(places: set[str]) -> set[str]:
+    """Say "under a list" once instead of "in an item of it" for each item.
+
+    Who asks for a value in an item is still told exactly; who asks for an item finds too many.
+    """
+    signs = {f"at {place}" for place in places}
+    for place in places:
+        above = _upwards(place)[:-1]
+        if len(above) > _TOP:
+            signs.add(f"under {above[-2]}")
+            above.pop()
+        signs.update(f"in {each}" for each in above)
     return signs
 
 

@@ -24,11 +24,15 @@ def apply(document: Json, changes: Iterable[Change], *, strict: bool = True) -> 
 
 
 class Draft:
-    """A document of which only what changes is copied, once."""
+    """A document of which only what changes is copied, once; nothing where it is private.
 
-    def __init__(self, document: Json, *, strict: bool) -> None:
+    A private document, and every value that is put into it, is held by nobody else.
+    """
+
+    def __init__(self, document: Json, *, strict: bool, is_private: bool = False) -> None:
         self.document = document
         self._strict = strict
+        self._is_private = is_private
         # Holds the copies themselves: an id is only unique while its object lives.
         self._copies: dict[int, Json] = {}
 
@@ -41,8 +45,7 @@ class Draft:
         elif change.op == "add":
             self._add(self._parent(parts), change.path, parts[-1], _given(change.value))
         else:
-            self._check(self._at(parts), change, change.path)
-            self._overwrite(change, parts)
+            self._overwrite(change, self._parent(parts), parts[-1])
 
     def _replace_all(self, change: Change) -> None:
         if change.op == "remove":
@@ -53,8 +56,8 @@ class Draft:
             raise DoesNotFit("", ABSENT, self.document)
         self.document = _given(change.value)
 
-    def _overwrite(self, change: Change, parts: tuple[str, ...]) -> None:
-        parent, last = self._parent(parts), parts[-1]
+    def _overwrite(self, change: Change, parent: _Container, last: str) -> None:
+        self._check(_child(parent, last), change, change.path)
         if change.op == "remove":
             _take(parent, last)
         elif isinstance(parent, dict):
@@ -67,10 +70,11 @@ class Draft:
         if not source or not parts:
             raise BadChange("The whole record cannot be moved.")
         path = pointer.build(source)
-        found = self._at(source)
+        parent = self._parent(source)
+        found = _child(parent, source[-1])
         if isinstance(found, Absent) or not isinstance(change.old, Absent):
             self._check(found, change, path)
-        item = _take(self._parent(source), source[-1])
+        item = _take(parent, source[-1])
         self._add(self._parent(parts), change.path, parts[-1], item)
 
     def _add(self, parent: _Container, path: str, last: str, item: Json) -> None:
@@ -90,11 +94,10 @@ class Draft:
         if self._strict and not _agree(change.old, found):
             raise _misfit(path, change.old, found)
 
-    def _at(self, parts: tuple[str, ...]) -> Json | Absent:
-        return _child(self._parent(parts), parts[-1])
-
     def _parent(self, parts: tuple[str, ...]) -> _Container:
         """Own the containers down to a path's last one."""
+        if self._is_private:
+            return _container_at(self.document, parts)
         node = self._own(self.document, ())
         self.document = node
         for depth, part in enumerate(parts[:-1], start=1):
@@ -107,12 +110,25 @@ class Draft:
         return node
 
     def _own(self, value: Json | Absent, parts: tuple[str, ...]) -> _Container:
-        if not isinstance(value, dict | list):
-            raise DoesNotFit(pointer.build(parts), Need.CONTAINER, value)
+        value = _container(value, parts)
         if id(value) not in self._copies:
             value = value.copy()
             self._copies[id(value)] = value
         return value
+
+
+def _container_at(document: Json, parts: tuple[str, ...]) -> _Container:
+    """Return what holds the place that a path names."""
+    node = _container(document, ())
+    for depth, part in enumerate(parts[:-1], start=1):
+        node = _container(_child(node, part), parts[:depth])
+    return node
+
+
+def _container(value: Json | Absent, parts: tuple[str, ...]) -> _Container:
+    if not isinstance(value, dict | list):
+        raise DoesNotFit(pointer.build(parts), Need.CONTAINER, value)
+    return value
 
 
 def _child(node: _Container, part: str) -> Json | Absent:

@@ -8,10 +8,10 @@ from typing import Final
 
 from console.canonical import Json
 from snapshots import pointer
-from snapshots.content import content_bytes, same
+from snapshots.content import content_bytes, finite_bytes, same
 from snapshots.diff import alignment
 from snapshots.diff.applying import apply
-from snapshots.diff.changes import Change
+from snapshots.diff.changes import Absent, Change
 
 NO_KEYS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -19,20 +19,21 @@ NO_KEYS: Final[Mapping[str, str]] = MappingProxyType({})
 def diff(old: Json, new: Json, *, keys: Mapping[str, str] = NO_KEYS) -> list[Change]:
     """List the changes that turn `old` into `new`, to the byte.
 
-    Shape: `keys` maps a path pattern of lists (`/patients/*/medications`) to the member that
-    tells their items apart.
+    Shape: `old` is content already; `keys` maps a path pattern of lists
+    (`/patients/*/medications`) to the member that tells their items apart.
     Raises: NotContent.
     """
     if old is new:
         return []
-    wanted = content_bytes(new)
+    wanted = finite_bytes(new)
     patterns = [(pointer.parse(pattern), key) for pattern, key in keys.items()]
     # Python holds 1, 1.0 and True equal, and its comparison is fast; the bytes have the last word.
     walk = _Walk(operator.ne, patterns)
     walk.compare("", old, new)
-    if content_bytes(apply(old, walk.changes, strict=False)) != wanted:
+    if finite_bytes(apply(old, walk.changes, strict=False)) != wanted:
         walk = _Walk(_differs, patterns)
         walk.compare("", old, new)
+    _require_finite(walk.changes)
     return walk.changes
 
 
@@ -53,13 +54,15 @@ class _Walk:
             self.changes.append(Change("replace", path, old, new))
 
     def _objects(self, path: str, old: dict[str, Json], new: dict[str, Json]) -> None:
+        differ = self.differ
+        # Asked of every member and item, so `_unlike` is written out here and below.
         touched = [
             key
             for key, value in new.items()
             if key not in old
             or (
                 (was := old[key]) is not value
-                and (self.differ(was, value) or type(was) is not type(value))
+                and (differ(was, value) or type(was) is not type(value))
             )
         ]
         # Sorted, because the order of keys is no content and must not change a diff's digest.
@@ -75,7 +78,12 @@ class _Walk:
     def _lists(self, path: str, old: list[Json], new: list[Json]) -> None:
         fields = self._key_fields(path)
         if len(old) == len(new):
-            slots = [k for k, was in enumerate(old) if self._unlike(was, new[k])]
+            differ = self.differ
+            slots = [
+                nth
+                for nth, (was, value) in enumerate(zip(old, new, strict=True))
+                if was is not value and (differ(was, value) or type(was) is not type(value))
+            ]
             if all(alignment.same_key(old[k], new[k], fields) for k in slots):
                 for k in slots:
                     self.compare(f"{path}/{k}", old[k], new[k])
@@ -106,6 +114,13 @@ class _Walk:
             return ["id"]
         parts = pointer.parse(path)
         return [key for pattern, key in self.patterns if pointer.matches(pattern, parts)] + ["id"]
+
+
+def _require_finite(changes: Sequence[Change]) -> None:
+    """Refuse NaN and Infinity, which can stand only in what changed. Raises: NotContent."""
+    for change in changes:
+        if not isinstance(change.value, Absent):
+            content_bytes(change.value)
 
 
 def _differs(one: Json, other: Json) -> bool:

@@ -15,7 +15,7 @@ from snapshots import keyframes, store, stored
 from snapshots.diff import diff
 from snapshots.models import Snapshot
 from snapshots.operations.committing import EpochPassed, HeadMoved, lock
-from snapshots.operations.writing import Form, Outcome, Why, record, required, whole, write
+from snapshots.operations.writing import Form, Outcome, Why, record, whole, write
 from snapshots.queries import Gone, Head, content
 
 
@@ -24,6 +24,8 @@ def restore(
 ) -> Snapshot:
     """Make the content of an older snapshot the newest, by reference, in a new epoch.
 
+    The caller has locked the State: retention, which takes the same lock, could else let go of
+    the older content between looking at it and referring to it.
     Locks: the state row until the transaction ends.
     Raises: NotFound (404), Gone (410), EpochPassed (409), HeadMoved (412).
     """
@@ -77,13 +79,14 @@ def _refuse(base: Head) -> None:
 
 
 def _refer(base: Head, number: int, why: Why) -> Snapshot | None:
-    standing = required(base)
-    target = store.target(base.state_id, number)
+    target = store.target(base.workspace_id, base.state_id, number)
     if target is None or number > base.number:
         raise NotFound("This State has no such snapshot.")
     if target.is_gone:
         raise Gone(number)
-    rows, size = store.weight(base.state_id, target.number)
+    rows, size = target.rows, target.bytes
+    if target.refers:
+        rows, size = store.weight(base.state_id, target.number)
     if rows > keyframes.LONGEST_REFERRED:
         # Rollbacks to rollbacks: reading would follow too many of them.
         document = content(base.state_id, number)
@@ -94,7 +97,7 @@ def _refer(base: Head, number: int, why: Why) -> Snapshot | None:
             stored.REFERENCE,
             b"",
             is_start=True,
-            keyframe_bytes=standing.keyframe_bytes,
+            keyframe_bytes=target.keyframe_bytes,
             chain_bytes=size,
             content_of=target.number,
         )

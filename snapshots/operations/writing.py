@@ -142,10 +142,10 @@ class _Done:
 def whole(workspace_id: UUID, state_id: UUID, document: Json, plain: bytes, now: datetime) -> Form:
     """Store a document so that reading can begin with it; a large one in parts."""
     if len(plain) < splitting.FROM_BYTES:
-        packed = stored.pack(plain)
+        packed = contents.pack(plain)
         return Form(stored.FIRST, packed, is_start=True, keyframe_bytes=len(packed))
     pieces = splitting.split(document)
-    skeleton = stored.pack(contents.content_bytes(pieces.skeleton))
+    skeleton = contents.pack(contents.content_bytes(pieces.skeleton))
     size = store.add_parts(workspace_id, state_id, pieces.parts, now)
     return Form(stored.SPLIT, skeleton, is_start=True, keyframe_bytes=len(skeleton) + size)
 

@@ -104,9 +104,9 @@ def named(workspace_id: UUID, key: str) -> Head:
 
 
 def snapshots(workspace_id: UUID, state_id: UUID) -> QuerySet[Snapshot]:
-    """Return a State's snapshots without their content."""
+    """Return a State's snapshots without their content and their marks."""
     rows = Snapshot.objects.filter(workspace=workspace_id, state=state_id)
-    return rows.defer("data")
+    return rows.defer("data", "touched")
 
 
 def snapshot(workspace_id: UUID, state_id: UUID, number: int) -> Snapshot:

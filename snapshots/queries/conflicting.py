@@ -6,10 +6,10 @@ from uuid import UUID
 
 from console.canonical import Json
 from snapshots import store, stored
-from snapshots.diff import Change, diff
+from snapshots.diff import Change, Draft, diff
 from snapshots.models import Snapshot
-from snapshots.queries.reading import Gone, carried_out, content
-from snapshots.touching import marks_asked, overlap, places
+from snapshots.queries.reading import Gone, content
+from snapshots.touching import Area, follow, marks_asked, patterns_of, places
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ def conflicts_with(state_id: UUID, after: int, changes: Sequence[Change]) -> lis
     """
     keys = store.list_keys(state_id)
     ours = places(content(state_id, after), changes, keys)
-    asked = {mark for place in ours for mark in marks_asked(state_id, place)}
+    area, asked = Area(ours), {mark for place in ours for mark in marks_asked(state_id, place)}
     numbers = store.candidates(state_id, after, sorted(asked))
     found: dict[int, str] = {}
     for number, theirs in _touched(state_id, after, numbers, keys):
-        shared = sorted(place for place in theirs if overlap(place, ours))
-        if shared:
-            found[number] = shared[0]
+        shared = min(filter(area.meets, theirs), default=None)
+        if shared is not None:
+            found[number] = shared
     return [Overlap(path, number, by) for number, path, by in _with_names(state_id, found)]
 
 
@@ -46,16 +46,17 @@ def _touched(
     if not numbers:
         return
     document, first = _begin(state_id, after, numbers[0])
+    # One draft for all of them: what changes again and again is copied once.
+    draft, patterns = Draft(document, strict=False), patterns_of(keys)
     wanted = set(numbers)
     for row in store.following(state_id, first, numbers[-1]):
-        if stored.is_let_go(row):
-            # Nobody can tell any more what it changed, so it may have been anything.
-            changes, changed = [Change("replace", "", document, document)], document
+        if not stored.is_let_go(row):
+            theirs = follow(draft, _changes(state_id, row, draft.document, keys), patterns)
         else:
-            changed, changes = _step(state_id, row, document, keys)
+            # Nobody can tell any more what it changed, so it may have been anything.
+            theirs = {""}
         if row.number in wanted:
-            yield row.number, places(document, changes, keys)
-        document = changed
+            yield row.number, theirs
 
 
 def _begin(state_id: UUID, after: int, first: int) -> tuple[Json, int]:
@@ -66,14 +67,12 @@ def _begin(state_id: UUID, after: int, first: int) -> tuple[Json, int]:
         return content(state_id, after), after + 1
 
 
-def _step(
+def _changes(
     state_id: UUID, row: stored.Stored, before: Json, keys: dict[str, str]
-) -> tuple[Json, list[Change]]:
+) -> Sequence[Change]:
     if row.codec in (stored.FIRST, stored.COMPACT) and row.base_number != row.number:
-        changes = stored.changes(row)
-        return carried_out(before, changes), changes
-    after = content(state_id, row.number)
-    return after, diff(before, after, keys=keys)
+        return stored.changes(row)
+    return diff(before, content(state_id, row.number), keys=keys)
 
 
 def _with_names(state_id: UUID, found: dict[int, str]) -> Iterator[tuple[int, str, str]]:

@@ -174,8 +174,8 @@ def _beginning(row: Stored, parts: Mapping[str, bytes]) -> bytes:
 
 
 def _unrolled(document: Json, rows: Sequence[Stored]) -> Iterator[Json]:
-    """Give the document after each row; it is one draft, to be looked at before the next."""
-    draft = Draft(document, strict=False)
+    """Change `document` row by row and give it after each, to be looked at before the next."""
+    draft = Draft(document, strict=False, is_private=True)
     yield draft.document
     for row in rows[1:]:
         if row.codec != stored.REFERENCE:

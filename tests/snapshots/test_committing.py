@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from console.actors import Actor
 from console.canonical import Json
 from console.errors import NotFound, Refused
-from snapshots import keyframes, queries, splitting, stored
+from snapshots import keyframes, queries, splitting, stored, touching
 from snapshots.content import NotContent, content_bytes, content_digest
 from snapshots.diff import Change, DoesNotFit
 from snapshots.models import Part, Snapshot
@@ -18,7 +18,7 @@ from snapshots.operations import drafting
 from snapshots.operations.committing import Cause, EpochPassed, HeadMoved, PathConflict, commit
 from snapshots.operations.creating import create_state
 from snapshots.operations.restoring import restore
-from snapshots.queries import Head, conflicting, reading
+from snapshots.queries import Head, conflicting
 from snapshots.queries.conflicting import conflicts_with
 from snapshots.store import Standing
 from tests.racing import Act, Race, race
@@ -178,11 +178,11 @@ def test_reads_no_version_that_touched_nothing_of_it(
         write(head(book), Change("replace", f"/memory/k{n}", n, -n), by=cast.ana)
     read: list[int] = []
 
-    def carried_out(document: Any, changes: Any) -> Any:
+    def follow(*asked: Any) -> Any:
         read.append(1)
-        return reading.carried_out(document, changes)
+        return touching.follow(*asked)
 
-    monkeypatch.setattr(conflicting, "carried_out", carried_out)
+    monkeypatch.setattr(conflicting, "follow", follow)
     assert conflicts_with(book.state_id, 1, [Change("replace", "/memory/k400", 400, 1)]) == []
     assert read == []
     [found] = conflicts_with(book.state_id, 1, [Change("replace", "/memory/k7", 7, 1)])

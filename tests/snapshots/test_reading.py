@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks import chains, plans
 from console.canonical import FILE_LIMITS, Json
 from console.canonical import parse as parse_strictly
 from console.errors import NotFound
@@ -59,12 +61,12 @@ class Kept:
     def write(self, document: Json) -> Snapshot:
         return self.change(*diff(self.documents[-1], document))
 
-    def change(self, *changes: Change) -> Snapshot:
+    def change(self, *changes: Change, cause_id: str = "") -> Snapshot:
         row = commit(
             actor=self.cast.ana,
             base=self.head,
             changes=list(changes),
-            cause=Cause("outside", ""),
+            cause=Cause("outside", cause_id),
             reason="",
             now=now(),
         )
@@ -272,8 +274,56 @@ def test_a_version_is_read_in_one_statement(cast: Cast, monkeypatch: pytest.Monk
         return plain(sql, values, binary=binary)
 
     monkeypatch.setattr(store, "_execute", execute)
+    assert kept.read(4) == {"list": [2, 1, 0, *range(40)]}
+    assert asked == [store._RUN]
+    # What is found behind a reference is not pieced together: all of it is asked for anew.
     assert kept.read(6) == {"list": ["after", 0, *range(40)]}
-    assert len(asked) == 1
+    assert asked == [store._RUN, store._RUN, store._RUNS]
+
+
+def test_of_ten_thousand_versions_only_those_that_make_one_are_visited(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyframes, "LONGEST_CHAIN", 7)
+    kept = Kept.begin(cast, {f"k{n}": f"{n * n}" * 20 for n in range(100)})
+    for n in range(23):
+        kept.change(Change("replace", f"/k{n}", f"{n * n}" * 20, n), cause_id=f"step {n}")
+    state_id = kept.head.state_id
+    total = chains.fill(chains.stretch(state_id), 10_000)
+    kept.head = queries.head(kept.head.workspace_id, state_id)
+    row = restore(actor=cast.ana, base=kept.head, number=24, cause_id="", reason="", now=now())
+    assert row.number == total + 1 > 9_900
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE snapshots_snapshot")
+    chain = store.chain(state_id, 5_000)
+    assert 1 <= len(chain) <= 8
+    for sql, number, rows in (
+        (store._RUN, 5_000, len(chain)),
+        (store._RUNS, 5_000, len(chain)),
+        (store._RUNS, row.number, 1 + len(store.chain(state_id, 24))),
+    ):
+        # The rows themselves, and those that tell which they are.
+        values = {"state": state_id, "number": number}
+        assert plans.visited(plans.Asked(sql, values)) <= rows + 12
+
+
+def test_a_target_tells_how_much_is_read_up_to_it(cast: Cast) -> None:
+    kept = Kept.begin(cast, {f"k{n}": f"{n * n}" * 20 for n in range(400)})
+    for n in range(4):
+        kept.change(Change("replace", f"/k{n}", f"{n * n}" * 20, n))
+    place, state_id = kept.head.workspace_id, kept.head.state_id
+    sizes = [len(kept.row(number).data or b"") for number in (2, 3)]
+    found = store.target(place, state_id, 3)
+    assert found is not None
+    assert (found.rows, found.bytes, found.refers) == (3, sum(sizes), False)
+    assert store.weight(state_id, 3) == (3, sum(sizes))
+    kept.restore(3)
+    kept.change(Change("add", "/again", value=1))
+    found = store.target(place, state_id, 7)
+    assert found is not None
+    assert found.refers
+    assert store.weight(state_id, 7) == (5, sum(sizes) + len(kept.row(7).data or b""))
+    assert store.target(new_id(), state_id, 7) is None
 
 
 @pytest.mark.parametrize("number", [0, 2, 99])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from console.canonical import Json
 from snapshots import pointer, splitting, stored
-from snapshots.content import DamagedContent, content_bytes, content_digest, parse
+from snapshots.content import DamagedContent, content_bytes, content_digest, pack, parse
 from snapshots.diff import BadChange, Change, apply, diff
 from snapshots.stored import Stored
 from tests.snapshots.test_content import documents
@@ -176,7 +176,7 @@ def test_does_not_read_a_chain_with_a_gap(rows: list[Stored]) -> None:
     ],
 )
 def test_refuses_operations_that_are_none(written: Json) -> None:
-    damaged = row(2, stored.pack(content_bytes(written)))
+    damaged = row(2, pack(content_bytes(written)))
     with pytest.raises(DamagedContent):
         stored.changes(damaged)
 
@@ -184,7 +184,7 @@ def test_refuses_operations_that_are_none(written: Json) -> None:
 @pytest.mark.parametrize("written", [{}, [{"op": "swap"}], [1]])
 def test_refuses_changes_that_are_none(written: Json) -> None:
     with pytest.raises((DamagedContent, BadChange)):
-        stored.changes(row(1, stored.pack(content_bytes(written))))
+        stored.changes(row(1, pack(content_bytes(written))))
 
 
 def test_a_damaged_byte_is_noticed() -> None:
@@ -221,4 +221,4 @@ def written_down(document: Json, changes: list[Change]) -> list[Json]:
 
 @given(st.binary(max_size=2_000))
 def test_packing_gives_back_the_same(content: bytes) -> None:
-    assert stored.whole(row(1, stored.pack(content))) == content
+    assert stored.whole(row(1, pack(content))) == content

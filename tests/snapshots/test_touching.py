@@ -10,7 +10,7 @@ from console.canonical import Json
 from snapshots import touching
 from snapshots.content import content_bytes
 from snapshots.diff import Change, apply, diff
-from snapshots.touching import carried_over, marks, marks_asked, overlap, place_of, places
+from snapshots.touching import Area, carried_over, marks, marks_asked, place_of, places
 from tests.snapshots.test_content import documents
 
 STATE = UUID("01960000-0000-7000-8000-000000000001")
@@ -95,19 +95,23 @@ def test_follows_a_list_that_shifts() -> None:
     ],
 )
 def test_which_places_overlap(one: str, other: str, do: bool) -> None:
-    assert overlap(one, {other}) is do
+    assert Area({other, "/elsewhere"}).meets(one) is do
 
 
 names = st.lists(st.sampled_from(["a", "b", "[1]", "[2]", "c/d"]), max_size=5)
+wide = st.integers(0, 200).map(lambda n: f"/l/[{n % 40}]/{n}")
 some_places = names.map(lambda parts: "".join(f"/{part}" for part in parts))
 
 
-@given(st.sets(some_places, max_size=200), some_places)
+@given(
+    st.sets(some_places, max_size=200) | st.sets(some_places | wide, min_size=60),
+    some_places | wide,
+)
 def test_every_version_that_touched_a_place_is_found(touched: set[str], asked: str) -> None:
     written = marks(STATE, touched)
     assert len(written) <= touching.MARKS_AT_MOST
     assert written == sorted(set(written))
-    if overlap(asked, touched):
+    if Area(touched).meets(asked):
         assert set(written) & set(marks_asked(STATE, asked))
 
 
@@ -128,10 +132,27 @@ def test_marks_are_the_same_for_ever() -> None:
 
 
 def test_many_places_are_written_as_the_places_above() -> None:
-    written = set(marks(STATE, {f"/memory/k{n}/score" for n in range(100)} | {"/balance"}))
+    written = set(marks(STATE, {f"/memory/k{n}/score" for n in range(300)} | {"/balance"}))
     assert written & set(marks_asked(STATE, "/memory/k5/score"))
     assert written & set(marks_asked(STATE, "/balance"))
     assert not written & set(marks_asked(STATE, "/tags"))
+
+
+def test_many_values_in_items_are_found_exactly_and_their_items_among_others() -> None:
+    touched = {f"/memory/k{n}/{name}" for n in range(30) for name in ("text", "score")}
+    written = set(marks(STATE, touched | {"/counters/steps"}))
+    assert 60 < len(written) <= touching.MARKS_AT_MOST
+    for asked in (
+        "/memory/k7/score",
+        "/memory/k7",
+        "/memory",
+        "",
+        "/counters",
+        "/memory/k7/text/x",
+    ):
+        assert written & set(marks_asked(STATE, asked)), asked
+    for asked in ("/memory/k7/kind", "/memory/k31/score", "/counters/tokens", "/balance"):
+        assert not written & set(marks_asked(STATE, asked)), asked
 
 
 def test_carries_changes_over_to_shifted_lists() -> None:
