@@ -5,6 +5,7 @@ A proposal to recover it stands on a State of its own, below the record, and car
 that people have seen to it.
 """
 
+from hashlib import sha256
 from typing import Any, Final
 
 from approvals.effects import Document, Effect, Params, register
@@ -14,6 +15,7 @@ NAME: Final = "recover"
 EFFECT: Final = "approvals.recover"
 _BELOW: Final = "/recoveries"
 _KEY_AT_MOST: Final = 200
+_DIGEST_CHARS: Final = 16
 _TEXT: Final[dict[str, Json]] = {"type": "string", "maxLength": 1000}
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -38,7 +40,11 @@ def install() -> None:
 
 def key_of(state_key: str) -> str:
     """Return the key of the State that holds what was recovered for a record."""
-    return state_key[: _KEY_AT_MOST - len(_BELOW)] + _BELOW
+    if len(state_key) + len(_BELOW) <= _KEY_AT_MOST:
+        return state_key + _BELOW
+    # Cut short, long keys would meet in one State; a digest keeps them apart.
+    own = f"-{sha256(state_key.encode()).hexdigest()[:_DIGEST_CHARS]}{_BELOW}"
+    return state_key[: _KEY_AT_MOST - len(own)] + own
 
 
 def nothing_yet() -> dict[str, Json]:
@@ -48,7 +54,8 @@ def nothing_yet() -> dict[str, Json]:
 
 def _note(document: Document, params: Params) -> Json:
     entry = {name: value for name, value in params.items() if name != "proposal"}
-    return {
-        **document,
-        "recoveries": {**document.get("recoveries", {}), params["proposal"]: entry},
-    }
+    # Whoever took the key first may have put anything there; that must not stop a rollback.
+    kept = document if isinstance(document, dict) else nothing_yet()
+    noted = kept.get("recoveries")
+    known = noted if isinstance(noted, dict) else {}
+    return {**kept, "recoveries": {**known, params["proposal"]: entry}}

@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from console.access.bearer import Bearer, ClientRequest
 from console.endpoints import PROBLEMS
 from console.errors import Invalid
+from console.streaming import streamed
 from snapshots import queries
 from snapshots.operations import importing, marking
 from snapshots.patches import as_patch
@@ -347,7 +348,7 @@ def export_state(request: ClientRequest, state_id: UUID) -> StreamingHttpRespons
     A stream that ends without its seal failed on the way.
     """
     _, lines = bundle.exported(request.actor.workspace_id, state_id)
-    return StreamingHttpResponse(lines, content_type=bundle.MEDIA_TYPE)
+    return streamed(request, lines, content_type=bundle.MEDIA_TYPE, headers={})
 
 
 @router.get(
@@ -394,7 +395,10 @@ def remove_mark(
     mark_id: UUID,
     reason: Annotated[str, Query(max_length=500)] = "",
 ) -> MarkOut:
-    """Take a mark off; one that is off already stays off. Only a person lifts a legal hold."""
+    """Take a mark off; one that is off already stays off. Only a person lifts a legal hold.
+
+    A token takes off only what it, its maker or another token of theirs put on.
+    """
     mark = marking.unmark(
         actor=request.actor,
         state_id=state_id,

@@ -22,6 +22,8 @@ from snapshots.pointer import BadPointer
 FORMAT: Final = "countersign-state/1"
 ACTOR_AT_MOST: Final = 10_000
 LINE_AT_MOST: Final = FILE_LIMITS.max_bytes
+# What a column of the row holds.
+_LARGEST: Final = 2**31 - 1
 _Model = TypeVar("_Model", bound=BaseModel)
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -41,17 +43,17 @@ class Header(_Line):
     key: Annotated[str, Field(min_length=1, max_length=200)]
     kind: Literal["record", "memory"]
     list_keys: dict[str, str]
-    snapshots: Annotated[int, Field(ge=1)]
+    snapshots: Annotated[int, Field(ge=1, le=_LARGEST)]
 
 
 class _Written(_Line):
     """One snapshot as its line says it; content is one of three."""
 
-    number: Annotated[int, Field(ge=1)]
-    epoch: Annotated[int, Field(ge=0)]
+    number: Annotated[int, Field(ge=1, le=_LARGEST)]
+    epoch: Annotated[int, Field(ge=0, le=_LARGEST)]
     digest: Digest
-    document_bytes: Annotated[int, Field(ge=0)]
-    change_count: Annotated[int, Field(ge=0)]
+    document_bytes: Annotated[int, Field(ge=0, le=_LARGEST)]
+    change_count: Annotated[int, Field(ge=0, le=_LARGEST)]
     cause: Annotated[str, Field(max_length=10)]
     cause_id: Annotated[str, Field(max_length=80)]
     actor: dict[str, Any]

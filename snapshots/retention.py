@@ -1,8 +1,9 @@
 """Which snapshots keep their content, and why?
 
 All of the newest days, then the last of each hour, later the last of each day. Whatever a person
-marked, decided on or went back to keeps its content for ever. Letting go is stable: the last of a
-day is also the last of its hour, so an older answer never asks for what a younger one let go.
+marked, decided on, brought in or went back to keeps its content for ever. Letting go is stable:
+the last of a day is also the last of its hour, so an older answer never asks for what a younger
+one let go.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ WHY: Final[Mapping[str, str]] = MappingProxyType(
         "named": "has a name",
         "pinned": "is pinned",
         "decided": "came of a decision, or was decided on",
+        "imported": "was brought in",
         "open": "an open proposal stands on it",
         "restoring": "a rollback that is planned or under way needs it",
         "rollback": "came of a rollback, or lies next to one",
@@ -111,6 +113,8 @@ def _reasons(
     yield from ((each.number, "first") for each in versions[:1])
     yield from ((number, why) for number, why in needed.items() if number is not None)
     yield from ((each.number, "decided") for each in versions if each.cause == "proposal")
+    # A whole history is brought in at one moment; by age all of it but one version would go.
+    yield from ((each.number, "imported") for each in versions if each.cause == "import")
     for version in versions:
         if version.cause == "rollback":
             yield from ((version.number + step, "rollback") for step in (0, -1, 1))

@@ -11,8 +11,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from console.access.rights import allows
-from console.errors import Conflict, Forbidden, Invalid, Refused
+from console.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from console.pages import WorkspaceRequest, workspace_view
+from console.streaming import streamed
 from snapshots.operations import marking, reading
 from snapshots.showing import bundle, history, outside, states
 from snapshots.showing.addresses import listed_at, socket_for
@@ -86,7 +87,7 @@ def _as_file(name: str) -> dict[str, str]:
 def state_file(request: WorkspaceRequest, state_id: UUID) -> StreamingHttpResponse:
     """Send a whole State as a bundle, line by line."""
     name, lines = bundle.exported(request.workspace.id, state_id)
-    return StreamingHttpResponse(lines, content_type=bundle.MEDIA_TYPE, headers=_as_file(name))
+    return streamed(request, lines, content_type=bundle.MEDIA_TYPE, headers=_as_file(name))
 
 
 @require_http_methods(["GET", "POST"])
@@ -118,7 +119,10 @@ def mark_remove(request: WorkspaceRequest, state_id: UUID, mark_id: UUID) -> Htt
 @workspace_view("hold")
 def hold_make(request: WorkspaceRequest, state_id: UUID) -> HttpResponse:
     """Put a legal hold on a snapshot, or on the whole State if no number is sent."""
-    number = _digits(request.POST.get("number", "")) or None
+    asked = request.POST.get("number", "")
+    number = _digits(asked) or None
+    if asked and number is None:
+        raise NotFound("This State has no such snapshot.")
     marking.hold(**_act(request, state_id), number=number)
     held = f"Snapshot {number}" if number else "This State"
     return _marks(request, state_id, number, f"{held} is under a legal hold.")
@@ -186,17 +190,19 @@ def outside_read(request: WorkspaceRequest, state_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@workspace_view("import")
+@workspace_view("decide")
 def outside_take_in(request: WorkspaceRequest, state_id: UUID) -> HttpResponse:
     """Make the State say what the reader saw that the outside record says."""
     reason = request.POST.get("reason", "")
-    seen = reading.Seen(_digits(request.POST.get("number", "")), request.POST.get("digest", ""))
+    seen = reading.Seen(
+        _digits(request.POST.get("number", "")), request.POST.get("digest", "").replace("\x00", "")
+    )
     now = datetime.now(UTC)
     try:
         row = reading.take_in(
             actor=request.actor, state_id=state_id, seen=seen, reason=reason, now=now
         )
-    except (Conflict, Invalid) as refused:
+    except (Conflict, Invalid, reading.OwnReading) as refused:
         return _outside(request, state_id, refused=refused, reason=reason)
     return _to_outside(request, state_id, f"Taken in as snapshot {row.number}.")
 

@@ -13,7 +13,7 @@ from typing import cast
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from agents.queries import needs
 from approvals import queries as approvals
@@ -57,6 +57,10 @@ class Sweep:
         self.bytes_before += thinned.bytes_before
         self.bytes_after += thinned.bytes_after
         self.readings += thinned.readings
+
+    def refuse(self, state_id: UUID, code: str, says: str) -> None:
+        """Name a State that could not be swept."""
+        self.refused.append({"state": str(state_id), "code": code, "says": says[:500]})
 
     def to_json(self) -> dict[str, Json]:
         """Return what the ledger keeps of it."""
@@ -139,9 +143,13 @@ def sweep(*, actor: Actor, now: datetime) -> Iterator[None]:
             yield from _sweep_state(actor, state_id, done, now)
         except Refused as refused:
             logger.error("retention of state %s: %s", state_id, refused.sentence)  # noqa: TRY400
-            done.refused.append(
-                {"state": str(state_id), "code": refused.code, "says": refused.sentence[:500]}
-            )
+            done.refuse(state_id, refused.code, refused.sentence)
+        except OperationalError:
+            raise
+        except Exception:
+            # One State that nobody foresaw must not end the sweep of all the others.
+            logger.exception("retention of state %s failed", state_id)
+            done.refuse(state_id, "unexpected", "It failed; what happened is in the log.")
     with transaction.atomic():
         append(actor, "retention.swept", SUBJECT, done.to_json())
 

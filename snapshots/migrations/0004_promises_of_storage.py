@@ -40,6 +40,38 @@ _LET_GO = """
         FOR EACH ROW EXECUTE FUNCTION refuse_to_change();
     ALTER TABLE snapshots_snapshot ENABLE ALWAYS TRIGGER snapshots_snapshot_rows_stay;
 """
+_STAY = """
+    CREATE FUNCTION an_epoch_only_rises() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NEW.epoch < OLD.epoch OR NEW.number < OLD.number THEN
+            RAISE EXCEPTION 'a State goes forward: epoch and number never fall'
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER snapshots_state_goes_forward BEFORE UPDATE OF epoch, number ON snapshots_state
+        FOR EACH ROW EXECUTE FUNCTION an_epoch_only_rises();
+    ALTER TABLE snapshots_state ENABLE ALWAYS TRIGGER snapshots_state_goes_forward;
+    CREATE TRIGGER snapshots_mark_rows_stay BEFORE DELETE ON snapshots_mark
+        FOR EACH ROW EXECUTE FUNCTION refuse_to_change();
+    ALTER TABLE snapshots_mark ENABLE ALWAYS TRIGGER snapshots_mark_rows_stay;
+"""
+_GO = """
+    DROP TRIGGER snapshots_mark_rows_stay ON snapshots_mark;
+    DROP TRIGGER snapshots_state_goes_forward ON snapshots_state;
+    DROP FUNCTION an_epoch_only_rises();
+"""
+# Code of before reads neither what is stored anew nor what was let go.
+_REFUSE_TO_GO_BACK = """
+    DO $$
+    BEGIN
+        IF EXISTS (SELECT FROM snapshots_snapshot WHERE codec > 1 OR data IS NULL) THEN
+            RAISE EXCEPTION 'snapshots are stored in a form that older code cannot read, or were '
+                'let go: bring the database back from a backup made before this release'
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+    END $$;
+"""
 # The row of a State is rewritten with every version: room on its page keeps its indexes alone.
 _ROOM = "ALTER TABLE snapshots_state SET (fillfactor = 50)"
 _PACKED = "ALTER TABLE snapshots_snapshot ALTER COLUMN data SET STORAGE EXTERNAL"
@@ -52,6 +84,7 @@ class Migration(migrations.Migration):
     dependencies = [("snapshots", "0003_stored_anew")]
     operations = [
         migrations.RunSQL([_KEEP], [_LET_GO]),
+        migrations.RunSQL([_STAY], [_GO]),
         migrations.RunSQL([_ROOM], ["ALTER TABLE snapshots_state RESET (fillfactor)"]),
         migrations.RunSQL(
             [_PACKED], ["ALTER TABLE snapshots_snapshot ALTER COLUMN data SET STORAGE EXTENDED"]
@@ -62,4 +95,6 @@ class Migration(migrations.Migration):
         same_workspace("snapshots_part", "state_id", "snapshots_state"),
         same_workspace("snapshots_mark", "state_id", "snapshots_state"),
         same_workspace("snapshots_reading", "state_id", "snapshots_state"),
+        # Last, so that going back asks first.
+        migrations.RunSQL(migrations.RunSQL.noop, [_REFUSE_TO_GO_BACK]),
     ]

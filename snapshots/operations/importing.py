@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db import IntegrityError, transaction
 
+from console.access.rights import allows
 from console.actors import Actor
 from console.canonical import Json, Unreadable
 from console.errors import Conflict, Invalid
@@ -25,12 +26,22 @@ from snapshots.queries import Head, as_head, find
 KEY_AT_MOST: Final = 200
 REASON_AT_MOST: Final = 500
 LIST_KEYS_AT_MOST: Final = 100
+# What is below a record: `<record>/agents/<agent>` is a memory, `<record>/recoveries` what is left
+# to do after a rollback.
+_MEMORIES: Final = "/agents/"
+_RECOVERIES: Final = "/recoveries"
 
 
 class KeyUnusable(Invalid):
     """A key is up to 200 characters that can be seen, in segments between single slashes."""
 
     code = "key_unusable"
+
+
+class ReservedKey(Invalid):
+    """Agents' memories and recoveries come about by themselves; nothing is brought in there."""
+
+    code = "reserved_key"
 
 
 class DigestDiffers(Invalid):
@@ -73,7 +84,7 @@ class _Importer(Actor):
 def import_document(*, actor: Actor, wanted: Wanted, document: Json, now: datetime) -> Head:
     """Make a State whose first snapshot is a document that came from outside.
 
-    Raises: KeyTaken (409), KeyUnusable, DigestDiffers, Invalid (422).
+    Raises: KeyTaken (409), KeyUnusable, ReservedKey, DigestDiffers, Invalid (422).
     """
     _refuse_unless_usable(actor, wanted)
     try:
@@ -104,7 +115,7 @@ def import_bundle(
 
     Every digest is recomputed. What the bundle says of who and why is kept as its word: here the
     versions are of the cause `import`, by whoever imports.
-    Raises: KeyTaken (409), KeyUnusable, BundleInvalid (422).
+    Raises: KeyTaken (409), KeyUnusable, ReservedKey, BundleInvalid (422).
     """
     try:
         bundle = Bundle(lines)
@@ -134,12 +145,25 @@ def _refuse_unless_usable(actor: Actor, wanted: Wanted) -> None:
     shown = wanted.key.isprintable() and all(part == part.strip() for part in segments)
     if not shown or not all(segments) or len(wanted.key) > KEY_AT_MOST:
         raise KeyUnusable(field="key")
+    if _is_reserved(actor, wanted):
+        raise ReservedKey(field="key")
     if len(wanted.reason) > REASON_AT_MOST or "\0" in wanted.reason:
         raise Invalid(f"A reason has at most {REASON_AT_MOST} characters.", field="reason")
     if objection := _objection_to(wanted.list_keys):
         raise Invalid(objection, field="list_keys")
     if find(actor.workspace_id, wanted.key) is not None:
         raise _taken(wanted.key)
+
+
+def _is_reserved(actor: Actor, wanted: Wanted) -> bool:
+    """Say whether an agent would believe what stands under this key, or people would.
+
+    Who may bring a memory back to what it was may also bring one in; no token can do either.
+    """
+    if wanted.key.endswith(_RECOVERIES):
+        return True
+    may_restore = actor.kind == "person" and allows(actor.roles, "restore")
+    return _MEMORIES in wanted.key and not (wanted.kind == "memory" and may_restore)
 
 
 def _objection_to(list_keys: Mapping[str, str]) -> str | None:

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from console.actors import Actor
 from console.canonical import Json
-from console.errors import Conflict, Invalid
+from console.errors import Conflict, Forbidden, Invalid
 from console.ledger.operations.appending import append
 from console.live import ring
 from snapshots.models import Mark
@@ -71,7 +71,8 @@ def hold(*, actor: Actor, state_id: UUID, number: int | None, reason: str, now: 
 def unmark(*, actor: Actor, state_id: UUID, mark_id: UUID, reason: str, now: datetime) -> Mark:
     """Take a name or a pin off; what is off already stays off.
 
-    Locks: the state row. Raises: NotFound (404).
+    A program takes off only what it, its maker, or another token of theirs put on.
+    Locks: the state row. Raises: Forbidden (403), NotFound (404).
     """
     return _take(actor, state_id, mark_id, ("name", "pin"), reason, now)
 
@@ -135,6 +136,7 @@ def _take(
     with transaction.atomic():
         lock(actor.workspace_id, state_id)
         mark = marks.mark(actor.workspace_id, state_id, mark_id, kinds)
+        _require_own(actor, mark)
         _require_reason(reason, is_needed=mark.kind == "hold")
         if mark.removed_at is not None:
             return mark
@@ -142,6 +144,16 @@ def _take(
         mark.save(update_fields=["removed_at", "removed_by"])
         _record(actor, mark, _TAKEN[mark.kind], reason)
     return mark
+
+
+def _require_own(actor: Actor, mark: Mark) -> None:
+    """Refuse a program that would take off what somebody else put on: a pin keeps content."""
+    setter = mark.actor
+    lineage = {f"{setter['kind']}:{setter['id']}", setter["behind"]}
+    if actor.kind == "client" and lineage.isdisjoint(actor.lineage):
+        raise Forbidden(
+            "A token takes off only the names and pins that its maker or a token of theirs put on."
+        )
 
 
 def _record(actor: Actor, mark: Mark, what: str, reason: str) -> None:

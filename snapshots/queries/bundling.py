@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from snapshots.bundles import FORMAT, Delta, Header, Held, LetGo, Told, Whole
 from snapshots.diff import diff
 from snapshots.models import Snapshot
-from snapshots.queries import Corrupt, Head, unrolling
+from snapshots.queries import Gone, Head, content, unrolling
 from snapshots.queries.walking import kind_of
 
 # Changes that outweigh the document are no help to anybody.
@@ -32,19 +32,28 @@ def opened(head: Head) -> tuple[Header, Iterator[tuple[Told, Held]]]:
 def _versions(head: Head) -> Iterator[tuple[Told, Held]]:
     before: Held = LetGo()
     for found in unrolling.unroll(head.state_id, last=head.number):
-        if found.trouble is not None:
-            path = getattr(found.trouble, "path", "")
-            raise Corrupt(found.row.number, path, str(found.trouble))
-        before = LetGo() if found.is_gone else _held(before, found, head)
+        before = _held(before, _read(found), head)
         yield _told(found.row), before
 
 
-def _held(before: Held, found: unrolling.Found, head: Head) -> Held:
-    if isinstance(before, LetGo):
+def _read(found: unrolling.Found) -> Whole | LetGo:
+    if found.is_gone:
+        return LetGo()
+    if found.trouble is None:
         return Whole(found.document)
+    # A file takes its time: retention may have stored anew, or let go, what was half read.
+    try:
+        return Whole(content(found.row.state_id, found.row.number))
+    except Gone:
+        return LetGo()
+
+
+def _held(before: Held, found: Whole | LetGo, head: Head) -> Held:
+    if isinstance(before, LetGo) or isinstance(found, LetGo):
+        return found
     changes = diff(before.document, found.document, keys=head.list_keys)
     if len(changes) > _CHANGES_AT_MOST:
-        return Whole(found.document)
+        return found
     return Delta(changes, found.document)
 
 

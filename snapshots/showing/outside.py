@@ -10,6 +10,7 @@ from console.access.rights import allows
 from console.actors import Actor
 from console.errors import Refused
 from snapshots import sources
+from snapshots.operations import reading
 from snapshots.queries import readings
 from snapshots.showing.addresses import listed_at
 from snapshots.showing.differences import table
@@ -43,10 +44,22 @@ def outside(
         "first_url": at() if start else "",
         "next_url": at(start=end) if len(changes) > end else "",
         "can_import": allows(actor.roles, "import"),
+        "cannot_take_in": _objection(actor, found),
         "can_read": sources.is_readable(found.mirrors),
         "reason": reason,
         "refused": refused,
     }
+
+
+def _objection(actor: Actor, found: readings.Mirrored) -> str:
+    """Return why this reader cannot take the reading in; empty if they can."""
+    if not reading.is_record(found.head):
+        return reading.NotARecord().sentence
+    if not allows(actor.roles, "decide"):
+        return "Taking these in is for people with the right to decide: admins and reviewers."
+    if found.reading is not None and reading.is_own(actor, found.reading):
+        return reading.OwnReading().sentence
+    return ""
 
 
 def report_call(state_id: UUID, host: str) -> str:

@@ -22,12 +22,13 @@ from console.canonical import Json
 from console.ledger import queries as ledger
 from console.management.commands import timer
 from snapshots import queries, retention
-from snapshots.content import content_bytes, content_digest
+from snapshots.content import content_bytes, content_digest, pack
 from snapshots.diff import Change
 from snapshots.models import Mark, Reading, Snapshot
 from snapshots.operations.creating import create_state
 from snapshots.operations.observing import observe
-from snapshots.stored import pack
+from snapshots.operations.thinning import Thinned, thin
+from snapshots.queries import Head
 from tests.agents import programs
 from tests.agents.stage import Stage
 from tests.house import House, now
@@ -260,6 +261,26 @@ class TestSweeping:
         assert last.body["let_go"] == 3
         assert left(stage) == {1, 2, 3, 4, 5, 6}
         assert "does not match its digest" in caplog.text
+
+    def test_goes_on_after_a_state_at_which_nobody_foresaw_what_happens(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        move(stage, 5)
+        bad = create_state(actor=stage.setup, key="bad", document={}, reason="", now=now())
+
+        def stumble(*, head: Head, **rest: Any) -> Thinned:
+            if head.state_id == bad.state_id:
+                raise ZeroDivisionError
+            return thin(head=head, **rest)
+
+        monkeypatch.setattr(retaining, "thin", stumble)
+        sweep(stage)
+        last = ledger.entries(stage.setup.workspace_id).order_by("-seq").first()
+        assert last is not None
+        [refused] = last.body["refused"]
+        assert (refused["state"], refused["code"]) == (str(bad.state_id), "unexpected")
+        assert (last.verb, last.body["states"], last.body["let_go"]) == ("retention.swept", 2, 4)
+        assert "ZeroDivisionError" in caplog.text
 
     def test_is_due_once_a_day(self, stage: Stage) -> None:
         move(stage, 5)

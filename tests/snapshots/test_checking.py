@@ -14,12 +14,11 @@ from django.db import connection
 
 from console.access.operations.granting import found
 from snapshots import queries, stored
-from snapshots.content import content_bytes
+from snapshots.content import content_bytes, pack
 from snapshots.models import Part, Reading, Snapshot, State
 from snapshots.operations.restoring import restore
 from snapshots.queries import Corrupt
 from snapshots.queries.checking import check
-from snapshots.stored import pack
 from tests.snapshots.test_thinning import Diary, mark, page
 
 pytestmark = pytest.mark.django_db
@@ -169,7 +168,8 @@ def test_finds_missing_rows(diary: Diary, numbers: tuple[int, ...], says: str) -
     "moved", [{"number": 11}, {"digest": "f" * 64}, {"epoch": 7}, {"keyframe_number": 99}]
 )
 def test_finds_a_head_that_is_not_the_newest(diary: Diary, moved: dict[str, Any]) -> None:
-    State.objects.filter(id=diary.state_id).update(**moved)
+    with hand_of_the_owner("snapshots_state"):
+        State.objects.filter(id=diary.state_id).update(**moved)
     [fault] = diary.faults()
     assert "the State says" in fault
 

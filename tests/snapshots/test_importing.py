@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from snapshots.operations.importing import (
     BundleInvalid,
     DigestDiffers,
     KeyUnusable,
+    ReservedKey,
     Wanted,
     import_bundle,
     import_document,
@@ -165,6 +167,30 @@ def test_a_document_is_taken_in_if_it_is_the_expected_one(house: House) -> None:
 def test_a_key_is_segments_between_single_slashes(house: House, key: str) -> None:
     with pytest.raises(KeyUnusable):
         take(house.actor("eve"), key, {})
+
+
+@pytest.mark.parametrize("kind", ["record", "memory"])
+@pytest.mark.parametrize("key", ["vendors/agents/scout", "a/agents/b/c", "vendors/recoveries"])
+def test_nobody_plants_a_memory_before_its_agent(house: House, key: str, kind: str) -> None:
+    with pytest.raises(ReservedKey):
+        take(house.actor("eve"), key, {"entries": {}}, kind=kind)
+    lines = exported(house, grow(house, "notes", {"entries": {}}))
+    with pytest.raises(ReservedKey):
+        brought(house, lines, key=key)
+    assert not State.objects.filter(key=key).exists()
+
+
+def test_who_may_restore_brings_a_memory_in_but_no_record_in_its_place(house: House) -> None:
+    ada, key = house.actor("ada"), "vendors/agents/scout"
+    for actor, kind in ((ada, "record"), (replace(ada, kind="agent"), "memory")):
+        with pytest.raises(ReservedKey):
+            take(actor, key, {"entries": {}}, kind=kind)
+    assert take(ada, key, {"entries": {}}, kind="memory").number == 1
+
+
+@pytest.mark.parametrize("key", ["agents/scout", "vendors/agents", "recoveries", "my/recoveries/x"])
+def test_a_key_that_only_sounds_like_one_is_free(house: House, key: str) -> None:
+    assert take(house.actor("eve"), key, {}).number == 1
 
 
 class TestCommands:

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from console.errors import Invalid, NotFound
+from console.actors import Actor
+from console.errors import Forbidden, Invalid, NotFound
 from console.ledger import queries as ledger
 from snapshots.models import Mark, Snapshot
 from snapshots.operations import marking
@@ -106,6 +107,20 @@ def test_nothing_is_marked_that_is_not_there(house: House, elsewhere: House) -> 
         marking.unmark(**theirs, mark_id=mark.id)
     with pytest.raises(NotFound):
         marking.lift(**put(house, reason="a pin is no hold"), mark_id=mark.id)
+
+
+def test_a_token_takes_off_only_what_its_maker_or_a_token_of_theirs_put_on(house: House) -> None:
+    eve = house.actor("eve")
+    tokens = [Actor("client", n, n, house.workspace.id, behind=eve.ref) for n in ("erp", "ci")]
+    theirs = marking.pin(**put(house), number=1)
+    with pytest.raises(Forbidden):
+        marking.unmark(**put(house, actor=tokens[0]), mark_id=theirs.id)
+    assert Mark.objects.get(id=theirs.id).removed_at is None
+    for number, setter in enumerate((eve, *tokens)):
+        mark = marking.name(**put(house, actor=setter), number=1, called=f"n{number}")
+        assert marking.unmark(**put(house, actor=tokens[0]), mark_id=mark.id).removed_at
+    by_token = marking.name(**put(house, actor=tokens[0]), number=1, called="theirs")
+    assert marking.unmark(**put(house, "ben"), mark_id=by_token.id).removed_at
 
 
 def test_what_is_gone_can_be_named_but_not_kept(house: House) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from console.actors import Actor
 from console.canonical import Json
-from console.errors import Invalid, NotFound
+from console.errors import Forbidden, Invalid, NotFound
 from console.ledger.models import Entry
 from snapshots import queries
 from snapshots.models import Reading, Snapshot
@@ -16,7 +17,9 @@ from snapshots.operations.committing import HeadMoved
 from snapshots.operations.creating import create_state
 from snapshots.operations.reading import (
     NoReason,
+    NotARecord,
     NothingDiffers,
+    OwnReading,
     ReadFromSource,
     ReadingPassed,
     Seen,
@@ -196,6 +199,71 @@ class TestTakingIn:
         take_in(house, book, seen(house, book))
         report(house, book, turned(21))
         assert take_in(house, book, seen(house, book)).number == 4
+
+
+class TestWhoMay:
+    """It goes past the queue, so two people stand behind it: one reports, another takes in."""
+
+    @pytest.mark.parametrize("name", ["cleo", "eve"])
+    def test_takes_in_who_may_decide(self, house: House, book: Head, name: str) -> None:
+        report(house, book, turned(21))
+        what = seen(house, book)
+        erp = Actor("client", "erp", "ERP", house.workspace.id, behind=house.actor("eve").ref)
+        for actor in (house.actor(name), house.setup, erp):
+            with pytest.raises(Forbidden):
+                taken(actor, book, what)
+        assert taken(house.actor("ana"), book, what).number == 2
+
+    @pytest.mark.parametrize("by_token", [True, False])
+    def test_nobody_takes_in_what_they_reported(
+        self, house: House, book: Head, by_token: bool
+    ) -> None:
+        ada = house.actor("ada")
+        token = Actor("client", "erp", "ERP", house.workspace.id, behind=ada.ref)
+        reading.report(
+            actor=token if by_token else ada,
+            state_id=book.state_id,
+            document=turned(21),
+            now=now(),
+        )
+        with pytest.raises(OwnReading):
+            take_in(house, book, seen(house, book))
+        assert queries.head(house.workspace.id, book.state_id).number == 1
+        assert taken(house.actor("ana"), book, seen(house, book)).number == 2
+
+    @pytest.mark.parametrize(
+        ("key", "kind"), [("ledger/acme/agents/clerk", "memory"), ("ledger/recoveries", "record")]
+    )
+    def test_nothing_is_taken_in_past_a_record(self, house: House, key: str, kind: str) -> None:
+        state = create_state(
+            actor=house.setup, key=key, document={}, reason="", now=now(), kind=kind
+        )
+        report(house, state, turned(21))
+        with pytest.raises(NotARecord):
+            take_in(house, state, seen(house, state))
+
+    @pytest.mark.parametrize("name", ["ana", "cleo"])
+    def test_who_may_not_import_neither_reports_nor_reads(
+        self, house: House, book: Head, name: str
+    ) -> None:
+        put: dict[str, Any] = {
+            "actor": house.actor(name),
+            "state_id": book.state_id,
+            "now": now(),
+        }
+        with pytest.raises(Forbidden):
+            reading.report(**put, document=BOOK)
+        with pytest.raises(Forbidden):
+            reading.mirror(**put, mirrors="pushed")
+        follow(house, book, "file:acme.json")
+        with pytest.raises(Forbidden):
+            reading.read_again(**put)
+
+
+def taken(actor: Actor, book: Head, what: Seen) -> Snapshot:
+    return reading.take_in(
+        actor=actor, state_id=book.state_id, seen=what, reason="ERP edit", now=now()
+    )
 
 
 def test_another_workspace_is_not_there(house: House, elsewhere: House, book: Head) -> None:

@@ -34,6 +34,14 @@ def busy_day(days: float) -> list[datetime]:
     return [at(days, hour, minute) for hour in (9, 14) for minute in (5, 25, 45)]
 
 
+def test_a_history_that_was_brought_in_stays_whole() -> None:
+    verdict = sort(line(*[at(500)] * 4, at(1), n2="import", n3="import"))
+    assert verdict.stays == {1: "first", 2: "imported", 3: "imported", 4: "daily", 5: "newest"}
+    assert verdict.goes == ()
+    brought = line(*[at(500)] * 4, **{f"n{number}": "import" for number in range(1, 5)})
+    assert sort(brought).goes == ()
+
+
 class TestByAge:
     """The older, the coarser; the first and the newest always stay."""
 

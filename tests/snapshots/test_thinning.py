@@ -19,6 +19,7 @@ from console.canonical import Json
 from console.ledger import queries as ledger
 from snapshots import content as contents
 from snapshots import queries, stored
+from snapshots.bundles import LetGo
 from snapshots.diff import Change, diff
 from snapshots.models import Mark, Part, Snapshot
 from snapshots.operations import compacting
@@ -26,7 +27,7 @@ from snapshots.operations.committing import Cause, commit
 from snapshots.operations.creating import create_state
 from snapshots.operations.restoring import restore
 from snapshots.operations.thinning import Thinned, thin
-from snapshots.queries import Corrupt, Gone, Head
+from snapshots.queries import Corrupt, Gone, Head, bundling, unrolling
 from snapshots.queries.checking import check
 from snapshots.retention import Needed, Policy
 
@@ -35,6 +36,28 @@ pytestmark = pytest.mark.django_db
 POLICY = Policy(all_for=timedelta(days=30), hourly_for=timedelta(days=365))
 NOW = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
 OLD = NOW - timedelta(days=400)
+
+
+def test_a_file_that_is_being_written_holds_what_was_stored_anew_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(unrolling, "ROWS_AT_ONCE", 4)
+    one = Diary(text_of(0))
+    for number in range(1, 40):
+        one.write(text_of(number))
+    _, versions = bundling.opened(one.head)
+    taken = [next(versions) for _ in range(3)]
+    assert one.sweep(dict.fromkeys((20, 21, 30), "read"))
+    taken.extend(versions)
+    assert [told.number for told, _ in taken] == list(range(1, 41))
+    there = [(told, held) for told, held in taken if not isinstance(held, LetGo)]
+    assert all(contents.content_digest(held.document) == told.digest for told, held in there)
+    # What was in memory before the sweep leaves as it was; of the rest, what stays.
+    assert {told.number for told, _ in there} == {1, 2, 3, 4, *one.readable()}
+
+
+def text_of(number: int) -> Json:
+    return {"text": "x" * 5_000, "n": number, "last": {str(number): number}}
 
 
 class Diary:
