@@ -76,6 +76,7 @@ class Restoration(Region):
 
     fragment = "agents/_restoration.html"
     region_id = "restoration"
+    pause_seconds = 0.1
 
     def topics(self) -> list[tuple[str, object]]:
         """Return the restoration, and the States for whose sake its plan may go out of date."""

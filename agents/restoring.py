@@ -247,9 +247,35 @@ def holds(number: int, change: int, jumps: Sequence[Jump]) -> bool:
     return False
 
 
+def surely_held(number: int, jumps: Sequence[Jump]) -> int:
+    """Return a number such that snapshot `number` holds each change up to it, or did so never.
+
+    What is asked of `holds` needs to be asked of later changes only.
+    """
+    before = [jump for jump in jumps if jump.number <= number]
+    whole = [jump.to for jump in before if not jump.partial]
+    undone = [change - 1 for jump in before for change in jump.undone]
+    return min([number, *whole, *undone])
+
+
 def live_digest(states: Iterable[Mapping[str, Any]]) -> str:
-    """Return what names the world that a plan was made for: where each of its States stands."""
-    return digest([[s["state_id"], s["from"], s["digest"], s["epoch"]] for s in states])
+    """Return what names the world that a plan was made for: where each of its States stands.
+
+    One that is not firm may move on, as memories do at any moment: it comes back whole, so what
+    was there before makes no difference. Only another restoration of it changes the world.
+    """
+    return digest([_standing(state) for state in states])
+
+
+def is_firm(state: Mapping[str, Any]) -> bool:
+    """Say whether a plan is outdated once this State of it has moved."""
+    return bool(state.get("firm", True))
+
+
+def _standing(state: Mapping[str, Any]) -> Json:
+    if is_firm(state):
+        return [state["state_id"], state["from"], state["digest"], state["epoch"]]
+    return [state["state_id"], state["epoch"]]
 
 
 def word_to_type(kind: str, key: str, agent: str) -> str:

@@ -27,23 +27,33 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Sane:
-    """The proposed snapshot, if there is one, and the sentence that says why it is this one."""
+    """The proposed snapshot, if there is one, and the sentence that says why it is this one.
+
+    Without a snapshot the agent starts clean where a sign is known, else it is left alone.
+    """
 
     number: int | None
     why: str
+    is_known: bool = True
 
 
 def last_sane(agent: str, versions: Sequence[Version], verdicts: Sequence[Verdict]) -> Sane:
     """Propose the newest version from before the first verdict."""
     if not verdicts:
         return Sane(
-            None, f"No guard has found fault with {agent}, so nothing is proposed; choose yourself."
+            None,
+            f"No guard has found fault with {agent}, so nothing is proposed; choose yourself.",
+            is_known=False,
         )
     first = min(verdicts, key=lambda verdict: verdict.at)
     said = f"{first.what} at {first.at:%Y-%m-%d %H:%M:%S} UTC"
     before = [version for version in versions if version.at < first.at]
     if not before:
-        return Sane(None, f"All that {agent} remembers is newer than the first verdict: {said}.")
+        return Sane(
+            None,
+            f"All that {agent} remembers is newer than the first verdict, "
+            f"so it starts clean: {said}.",
+        )
     newest = max(before, key=lambda version: version.number)
     return Sane(
         newest.number, f"Snapshot {newest.number} is the newest before the first verdict: {said}."

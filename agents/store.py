@@ -6,6 +6,7 @@ times the steps per second of the same thing through an ORM transaction.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -249,6 +250,12 @@ def hold_back(runs: Sequence[UUID], because: str) -> None:
 def let_go(runs: Sequence[UUID]) -> list[tuple[UUID, UUID | None]]:
     """Let paused runs wait or be queued again, and return them with what they wait for."""
     return _execute(_LET_GO, {"runs": list(runs)}).fetchall()
+
+
+def clock() -> datetime:
+    """Return what time it is for the database."""
+    found: datetime = _execute("SELECT clock_timestamp()", {}).fetchall()[0][0]
+    return found
 
 
 def release(claimed: Claim, *, begun: bool = False) -> bool:

@@ -320,12 +320,16 @@ def on_their_way(
     return list(rows.select_related("proposal").order_by("due_at", "id"))
 
 
-def left_the_house(workspace_id: UUID, state_id: UUID) -> list[Execution]:
-    """Return the executions on a State whose effect outside no rollback takes back."""
+def left_the_house(workspace_id: UUID, state_id: UUID, *, after: int) -> list[Execution]:
+    """Return the executions on a State whose effect outside no rollback takes back.
+
+    Only those recorded in snapshots after a number.
+    """
     rows = Execution.objects.filter(
         workspace=workspace_id,
         status="succeeded",
         proposal__state=state_id,
         proposal__action_type__leaves_house=True,
+        snapshot_number__gt=after,
     )
     return list(rows.select_related("proposal__action_type").order_by("snapshot_number"))

@@ -119,7 +119,11 @@ CELERY = {
     "task_time_limit": 300,
     "task_soft_time_limit": 240,
     "task_default_queue": "runs",
-    "task_routes": {"approvals.carry_out": {"queue": "effects"}},
+    # Going back must not wait until every worker has finished what agents do.
+    "task_routes": {
+        "approvals.carry_out": {"queue": "effects"},
+        "agents.restore": {"queue": "restorations"},
+    },
     "accept_content": ["json"],
     "worker_prefetch_multiplier": 1,
     "worker_soft_shutdown_timeout": 10,

@@ -1,4 +1,4 @@
-"""Agents over HTTP: look, pause, resume, stop. Stopping all of them is for people."""
+"""Agents over HTTP: look, pause, stop. Resuming one, and stopping all of them, is for people."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 from ninja import Field, Query, Router, Schema
 from pydantic import ConfigDict
 
-from agents.operations.pausing import REASON_AT_MOST, pause, resume
+from agents.operations.pausing import REASON_AT_MOST, pause
 from agents.operations.stopping import stop
 from agents.queries import board as queries
 from agents.showing import board
@@ -80,12 +80,6 @@ def get_agent(request: ClientRequest, name: str) -> AgentOut:
 def pause_agent(request: ClientRequest, name: str, payload: ReasonIn) -> AgentOut:
     """Let an agent stand still, with all that it takes part in; a held one stays as it is."""
     return _act(pause, request, name, payload)
-
-
-@router.post("/{name}/resume", auth=Bearer("agents:write"), response={200: AgentOut, **PROBLEMS})
-def resume_agent(request: ClientRequest, name: str, payload: ReasonIn) -> AgentOut:
-    """Let a paused agent go on; one that was stopped is resumed by a person in the browser."""
-    return _act(resume, request, name, payload)
 
 
 @router.post("/{name}/stop", auth=Bearer("agents:write"), response={200: AgentOut, **PROBLEMS})

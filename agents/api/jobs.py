@@ -140,13 +140,16 @@ def wait_for_job(
     seconds: Annotated[float, Query(ge=0, le=30)] = 20,
     status: str = "",
 ) -> JobOut:
-    """Answer when the job has ended, or has another status than `status`, or the time is over."""
+    """Answer when the job has ended, or has another status than `status`, or the time is over.
+
+    A job whose run was set aside has not ended: its next run is about to begin.
+    """
     deadline = time.monotonic() + seconds
     while True:
         job = queries.job(request.actor.workspace_id, job_id)
         now = queries.current_run(job).status
-        changed = bool(status) and now != status
-        if lifecycle.is_finished(now) or changed or time.monotonic() >= deadline:
+        changed = lifecycle.is_finished(now) or (bool(status) and now != status)
+        if (changed and now != "superseded") or time.monotonic() >= deadline:
             return _shown(job)
         # A waiting client must not keep one of the pool's connections.
         connection.close()

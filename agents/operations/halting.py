@@ -59,9 +59,11 @@ def lift(*, actor: Actor, reason: str = "", now: datetime) -> bool:
     """Let the agents of the workspace work again; say whether this call did it.
 
     Runs go on where they were, except those of agents that are paused or stopped themselves.
-    Locks: the workspace, then its paused runs by id. Raises: Forbidden (403).
+    Locks: the workspace, then its paused runs by id.
+    Raises: Forbidden (403), ReasonUnusable (422).
     """
     _check(actor)
+    reason = usable_reason(reason, HALT_REASON_AT_MOST) if reason.strip() else ""
     with transaction.atomic():
         lock_workspace(actor.workspace_id)
         standing = _standing(actor.workspace_id)
@@ -70,7 +72,7 @@ def lift(*, actor: Actor, reason: str = "", now: datetime) -> bool:
         standing.lifted_at, standing.lifted_by = now, actor.to_json()
         standing.save(update_fields=["lifted_at", "lifted_by"])
         freed = go_on(Run.objects.filter(workspace=actor.workspace_id, status="paused"))
-        body: dict[str, Json] = {"reason": reason.strip()[:HALT_REASON_AT_MOST], "runs": len(freed)}
+        body: dict[str, Json] = {"reason": reason, "runs": len(freed)}
         append(actor, "workspace.resumed", f"workspace:{actor.workspace_id}", body)
         tell(actor.workspace_id, [run_id for run_id, _ in freed])
     wake_freed(freed)

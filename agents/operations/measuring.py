@@ -61,7 +61,7 @@ def measure(*, actor: Actor, state_id: UUID, now: datetime) -> Measured:
     """
     if actor.kind != "system" and not allows(actor.roles, "operate"):
         raise Forbidden("Only an engineer or an admin may measure drift.")
-    before = drift.newest(state_id)
+    before = drift.newest(actor.workspace_id, state_id)
     measured = _judged(drift.look(actor.workspace_id, state_id, now), before)
     if before and not _is_news(measured, before, now):
         return measured
@@ -69,7 +69,7 @@ def measure(*, actor: Actor, state_id: UUID, now: datetime) -> Measured:
     paused = _pause(measured, now) if measured.crossed else ()
     with transaction.atomic():
         lock(actor.workspace_id, state_id)
-        last = drift.newest(state_id)
+        last = drift.newest(actor.workspace_id, state_id)
         if (last and last.id) != (before and before.id):
             # Somebody else has measured at this moment.
             return measured
@@ -82,7 +82,8 @@ def look(*, workspace_id: UUID, state_id: UUID, now: datetime) -> Measured:
 
     Raises: NotFound (404), Corrupt (500).
     """
-    return _judged(drift.look(workspace_id, state_id, now), drift.newest(state_id))
+    before = drift.newest(workspace_id, state_id)
+    return _judged(drift.look(workspace_id, state_id, now), before)
 
 
 @dataclass(slots=True)
@@ -147,7 +148,8 @@ def measure_some(*, after: UUID | None, at_most: int = BATCH, now: datetime) -> 
 
 
 def _judged(found: Measurement, before: Drift | None) -> Measured:
-    over = drifting.over(found.figures, drift.limits(found.head.state_id))
+    limits = drift.limits(found.head.workspace_id, found.head.state_id)
+    over = drifting.over(found.figures, limits)
     return Measured(found, over, drifting.crossed(over, before.over if before else []))
 
 

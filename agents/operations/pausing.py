@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from agents import lifecycle, store
 from agents.models import Agent, Participation, Run
 from agents.operations.waking import wake_if_final
+from approvals.policy import says_something
 from console.access.models import Workspace
 from console.access.rights import allows
 from console.actors import Actor
@@ -54,11 +55,14 @@ def resume(*, actor: Actor, name: str, reason: str = "", now: datetime) -> bool:
     """Let a paused or stopped agent work again; say whether this call changed that.
 
     Its runs go on where they were, unless another agent of theirs is held. A run that waited for
-    a decision waits again, or is queued if the decision has fallen meanwhile.
+    a decision waits again, or is queued if the decision has fallen meanwhile. Holding is for
+    programs too; letting go on is for people.
     Locks: the workspace, the agent, then its paused runs by id.
     Raises: Forbidden (403), NotFound (404).
     """
     reason = checked(actor, reason or "Resumed")
+    if actor.kind == "client":
+        raise Forbidden("Only a person may resume an agent; no token can.")
     with transaction.atomic():
         agent = locked(actor.workspace_id, name)
         if agent.status == "active":
@@ -86,7 +90,7 @@ def checked(actor: Actor, reason: str) -> str:
 def usable_reason(reason: str, at_most: int) -> str:
     """Return the reason without space around it. Raises: ReasonUnusable (422)."""
     reason = reason.strip()
-    if not reason or "\x00" in reason or len(reason) > at_most:
+    if not says_something(reason) or "\x00" in reason or len(reason) > at_most:
         raise ReasonUnusable(f"Say why, in 1 to {at_most} characters.", field="reason")
     return reason
 

@@ -13,7 +13,7 @@ from agents.models import Restoration
 from agents.queries import affected, restorations
 from agents.queries.affected import Scope
 from agents.queries.restorations import Outcome, Place
-from agents.restoring import CLEAN, CannotRestore, Jump, Wanted, holds
+from agents.restoring import CLEAN, CannotRestore, Jump, Wanted, holds, surely_held
 from approvals import queries as approvals
 from console.access.rights import allows
 from console.actors import Actor
@@ -22,6 +22,7 @@ from console.errors import Conflict, Forbidden, Invalid, NotFound
 from console.ids import new_id
 from console.ledger.operations.appending import append
 from console.live import ring
+from console.locking import patiently
 from snapshots import queries as snapshots
 from snapshots.diff import paths_overlap
 from snapshots.queries import Gone, as_head
@@ -114,6 +115,8 @@ def _refuse_unless_allowed(actor: Actor) -> None:
 
 
 def _refuse_nonsense(wanted: Wanted) -> None:
+    if wanted.kind == "rollback" and (wanted.run or wanted.agent or wanted.source):
+        raise CannotRestore("A State is rolled back to a snapshot; run and agent start anew.")
     texts = [wanted.agent, *wanted.paths]
     if any("\x00" in text for text in texts):
         raise CannotRestore("A name or a path holds the NUL character.")
@@ -154,8 +157,8 @@ def _aim_at_run(workspace_id: UUID, wanted: Wanted) -> _Aim:
     if run is None or lifecycle.is_finished(run.status):
         raise CannotRestore("This run has ended, so there is nothing to start anew.")
     state = run.job.state
-    own = {memory.key_of(state.key, agent) for agent in affected.agents_of([run.id])}
-    found = [each for each in affected.memories_below(workspace_id, state.key) if each.key in own]
+    own = [memory.key_of(state.key, agent) for agent in affected.agents_of([run.id])]
+    found = affected.memories_at(workspace_id, own)
     if not wanted.source:
         return _Aim([], Scope(run=run.id), state)
     places, why = _sources(found, wanted, record=state)
@@ -173,7 +176,7 @@ def _aim_at_agent(workspace_id: UUID, wanted: Wanted) -> _Aim:
     state = _state(workspace_id, wanted)
     record = memory.parents_of(state.key)[0] if state.kind == "memory" else state.key
     key = memory.key_of(record, wanted.agent)
-    found = [each for each in affected.memories_below(workspace_id, record) if each.key == key]
+    found = affected.memories_at(workspace_id, [key])
     places, why = _sources(found, wanted, record=None)
     return _Aim(places, Scope(((record, wanted.agent),)), found[0] if found else state, why)
 
@@ -217,7 +220,7 @@ def _from_snapshot(found: Sequence["State"], number: int, record: "State | None"
 def _last_sane(found: Sequence["State"]) -> tuple[list[Place], str]:
     proposed = [(state, affected.last_sane(state)) for state in found]
     why = " ".join(sane.why for _, sane in proposed)
-    places = [_place(state, sane.number) for state, sane in proposed if sane.number is not None]
+    places = [_place(state, sane.number) for state, sane in proposed if sane.is_known]
     if found and not places:
         raise NoSaneSnapshot(why)
     return places, why
@@ -248,7 +251,7 @@ def _place(state: "State", to: int | None) -> Place:
 
 def _outcomes(aim: _Aim, wanted: Wanted) -> list[Outcome]:
     return [
-        restorations.outcome_at(place, wanted, is_anchor=not nth)
+        restorations.outcome_at(place, wanted, is_anchor=not nth, asks_newer=True)
         for nth, place in enumerate(aim.places)
     ]
 
@@ -264,7 +267,7 @@ def _written(
     names = {memory.parents_of(p.head.key)[1] for p in aim.places if p.kind == "memory"}
     key = aim.anchor.key if aim.anchor else ""
     return {
-        "states": [_state_line(outcome) for outcome in outcomes],
+        "states": [_state_line(outcome, aim) for outcome in outcomes],
         "newer": _newer_lines(outcomes[0]) if outcomes else [],
         "proposals": [
             {"id": str(p.id), "title": p.title, "state": p.state.key, "by": p.proposer["name"]}
@@ -296,8 +299,9 @@ def _written(
     }
 
 
-def _state_line(outcome: Outcome) -> dict[str, Any]:
+def _state_line(outcome: Outcome, aim: _Aim) -> dict[str, Any]:
     head = outcome.place.head
+    is_anchor = aim.anchor is not None and head.state_id == aim.anchor.id
     return {
         "state_id": str(head.state_id),
         "key": head.key,
@@ -310,6 +314,8 @@ def _state_line(outcome: Outcome) -> dict[str, Any]:
         "result_bytes": outcome.size,
         "changes": len(outcome.changes),
         "by_reference": outcome.by_reference,
+        # What comes back whole does so from wherever it stands by then.
+        "firm": is_anchor or outcome.is_mixed,
     }
 
 
@@ -343,18 +349,23 @@ def _rolled_away(outcomes: Sequence[Outcome], wanted: Wanted) -> "list[Execution
     return [
         execution
         for nth, outcome in enumerate(outcomes)
-        for execution in approvals.left_the_house(
-            outcome.place.head.workspace_id, outcome.place.head.state_id
-        )
-        if _is_undone(execution.snapshot_number, outcome, wanted if not nth else None)
+        for execution in _undone(outcome.place, wanted if not nth else None)
     ]
 
 
-def _is_undone(number: int | None, outcome: Outcome, wanted: Wanted | None) -> bool:
-    place, keep = outcome.place, wanted.keep if wanted else ()
+def _undone(place: Place, wanted: Wanted | None) -> "list[Execution]":
+    jumps, head = _jumps(place), place.head
+    after = surely_held(place.to or 0, jumps)
+    outside = approvals.left_the_house(head.workspace_id, head.state_id, after=after)
+    return [each for each in outside if _is_undone(each.snapshot_number, place, wanted, jumps)]
+
+
+def _is_undone(
+    number: int | None, place: Place, wanted: Wanted | None, jumps: Sequence[Jump]
+) -> bool:
+    keep = wanted.keep if wanted else ()
     if number is None or number in keep:
         return False
-    jumps = _jumps(place)
     if not holds(place.head.number, number, jumps) or holds(place.to or 0, number, jumps):
         return False
     return not (wanted and wanted.paths) or _is_touched(place, number, wanted.paths)
@@ -431,7 +442,8 @@ def _write(
 def _planned(actor: Actor, restoration_id: UUID) -> Restoration:
     _refuse_unless_allowed(actor)
     rows = Restoration.objects.select_for_update(no_key=True, of=("self",))
-    row = rows.filter(workspace=actor.workspace_id, id=restoration_id).first()
+    with patiently():
+        row = rows.filter(workspace=actor.workspace_id, id=restoration_id).first()
     if row is None:
         raise NotFound
     if row.status != "planned":

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 
@@ -19,7 +21,7 @@ from agents.operations.planning import PlanSettled
 from agents.operations.restarting import start_again, supersede
 from agents.queries import affected, restorations
 from agents.queries.affected import Scope
-from agents.restoring import CannotRestore, live_digest
+from agents.restoring import CannotRestore, is_firm, live_digest
 from approvals import queries as approvals
 from approvals.operations.compensating import Gone, compensate
 from approvals.operations.invalidating import invalidate, lock_all
@@ -41,7 +43,12 @@ from snapshots.queries import Head
 logger = logging.getLogger(__name__)
 
 TASK = "agents.restore"
+ONE_AT_A_TIME = "one_restoration_of_a_state_at_a_time"
 REASON_AT_MOST = 500
+# Small enough that a crash undoes little, large enough that the log of thousands stays short.
+STARTED_AT_ONCE = 50
+TOLD_ONE_BY_ONE = 10
+TOO_LONG = "It took longer than a worker may take. Nothing was restored; choose fewer States."
 Line = dict[str, Any]
 
 
@@ -89,7 +96,9 @@ def confirm(*, actor: Actor, restoration_id: UUID, reason: str, typed: str, now:
             _refuse_unless_meant(row, reason, typed)
             _refuse_unless_same_world(row.plan["states"], _heads_now(row))
             open_runs = _open_runs(row).values_list("id", flat=True)
-            _refuse_if_in_flight(row, [f"run:{run_id}" for run_id in open_runs])
+            origins = [f"run:{run_id}" for run_id in open_runs]
+            _refuse_if_in_flight(row, origins)
+            _refuse_unless_shown(row, origins)
             row.status, row.reason = "confirmed", reason.strip()
             row.confirmer, row.confirmed_at = actor.to_json(), now
             row.save(update_fields=["status", "reason", "confirmer", "confirmed_at"])
@@ -98,19 +107,30 @@ def confirm(*, actor: Actor, restoration_id: UUID, reason: str, typed: str, now:
             append(actor, "restoration.confirmed", f"restoration:{row.id}", body)
             _tell(row)
     except IntegrityError as error:
+        if _violated(error) != ONE_AT_A_TIME:
+            raise
         raise RestorationUnderWay from error
+
+
+def _violated(error: IntegrityError) -> str:
+    """Return the name of the promise that the database kept."""
+    cause = error.__cause__
+    return (cause.diag.constraint_name or "") if isinstance(cause, psycopg.Error) else ""
 
 
 def carry_on(restoration_id: UUID, *, now: datetime) -> str:
     """Do what is left of a confirmed restoration and return how it stands then.
 
     Several may call this at once, and again after a crash; each part happens once.
-    Raises: Busy (409) where a row stayed locked; then it is tried again.
+    Raises: Busy (409) where a row stayed locked; then it is tried again. What takes longer than a
+    worker may take is undone and refused, since it would take as long again.
     """
     try:
         _bring_back(restoration_id, now)
     except (Busy, InterfaceError, OperationalError):
         raise
+    except SoftTimeLimitExceeded:
+        _refuse(restoration_id, TOO_LONG, now)
     except (Refused, CannotRestore) as refused:
         _refuse(restoration_id, str(refused), now)
     except Exception:
@@ -138,11 +158,14 @@ def _bring_back(restoration_id: UUID, now: datetime) -> None:
         lock_all(row.workspace_id, places, origins)
         _refuse_unless_same_world(row.plan["states"], heads)
         _refuse_if_in_flight(row, origins)
+        _refuse_unless_shown(row, origins)
+        # Before the first line in the ledger, whose lock is the whole workspace's.
+        anew = restorations.written_anew(row)
         said = f"{_doing(row)} by {actor.name}: {row.reason}"
         fallen = invalidate(actor=actor, state_ids=places, origins=origins, reason=said, now=now)
         for run in runs:
             supersede(actor=actor, run_id=run.id, reason=said, now=now)
-        made = _restore_states(row, heads, actor, now)
+        made = _restore_states(row, heads, anew, actor, now)
         opened = _compensate(row, now)
         row.plan["superseded"] = [{"run_id": str(r.id), "job_id": str(r.job_id)} for r in runs]
         row.status = "restored"
@@ -159,15 +182,22 @@ def _bring_back(restoration_id: UUID, now: datetime) -> None:
 
 
 def _restore_states(
-    row: Restoration, heads: dict[UUID, Head], actor: Actor, now: datetime
+    row: Restoration,
+    heads: dict[UUID, Head],
+    anew: dict[str, Json],
+    actor: Actor,
+    now: datetime,
 ) -> list[tuple[Line, int]]:
-    """Make the older contents the newest snapshots; one that is the same already stays."""
+    """Make the older contents the newest snapshots; one that is the same already stays.
+
+    The plan then says from where each of them really went, for one that may have moved on.
+    """
     made = []
-    mixed: dict[str, Json] | None = None
     for line in row.plan["states"]:
-        if line["to_digest"] == line["digest"]:
-            continue
         head = heads[UUID(line["state_id"])]
+        line["from"], line["digest"] = head.number, head.digest
+        if line["to_digest"] == head.digest:
+            continue
         if line["by_reference"]:
             snapshot = states.restore(
                 actor=actor,
@@ -178,11 +208,10 @@ def _restore_states(
                 now=now,
             )
         else:
-            mixed = mixed if mixed is not None else _mixed(row)
             snapshot = states.replace(
                 actor=actor,
                 base=head,
-                document=mixed[line["state_id"]],
+                document=anew[line["state_id"]],
                 cause_id=str(row.id),
                 reason=row.reason,
                 now=now,
@@ -191,10 +220,6 @@ def _restore_states(
             raise PlanOutdated
         made.append((line, snapshot.number))
     return made
-
-
-def _mixed(row: Restoration) -> dict[str, Json]:
-    return {str(each.place.head.state_id): each.after for each in restorations.outcome_of(row)}
 
 
 def _compensate(row: Restoration, now: datetime) -> int:
@@ -246,19 +271,40 @@ def _misread(row: Restoration, line: Line) -> str:
 
 
 def _start_anew(restoration_id: UUID, now: datetime) -> None:
-    """Give each job whose run was set aside a new run, one transaction each."""
+    """Give each job whose run was set aside a new run, some jobs in each transaction."""
     peek = Restoration.objects.get(id=restoration_id)
     if peek.status != "restored":
         return
-    for superseded in [] if peek.problem else peek.plan["superseded"]:
+    # Also where something was read back wrong: a job that stands on it fails and says so, while
+    # one that was never begun anew would say nothing for ever.
+    total = len(peek.plan["superseded"])
+    for first in range(0, total, STARTED_AT_ONCE):
+        batch = peek.plan["superseded"][first : first + STARTED_AT_ONCE]
         with transaction.atomic(durable=True):
             row = _worked_on(restoration_id)
-            actor = system("restoration", row.workspace_id)
-            run_id = start_again(actor=actor, job_id=UUID(superseded["job_id"]), now=now)
-            if run_id:
-                _log(row, "started", f"Run {run_id} starts the job anew.")
+            says = _started(row, [UUID(each["job_id"]) for each in batch], first, now)
+            for line in says:
+                _log(row, "started", line)
+            if says:
                 row.save(update_fields=["log"])
             _tell(row)
+
+
+def _started(row: Restoration, jobs: Sequence[UUID], before: int, now: datetime) -> list[str]:
+    """Start these jobs anew and say so: one by one while they are few, else in numbers.
+
+    Locks: the runs that were set aside, all of them before the first line in the ledger.
+    """
+    asides = Run.objects.filter(workspace=row.workspace_id, job__in=jobs, status="superseded")
+    with patiently():
+        list(asides.select_for_update(no_key=True).order_by("id").values_list("id"))
+    actor = system("restoration", row.workspace_id)
+    started = [start_again(actor=actor, job_id=job_id, now=now) for job_id in jobs]
+    runs, total = list(filter(None, started)), len(row.plan["superseded"])
+    if total <= TOLD_ONE_BY_ONE:
+        return [f"Run {run_id} starts the job anew." for run_id in runs]
+    so_far = f"anew ({before + len(jobs):,} of {total:,})"
+    return [_counted(len(runs), f"job starts {so_far}", f"jobs start {so_far}")] if runs else []
 
 
 def _finish(restoration_id: UUID, now: datetime) -> str:
@@ -317,8 +363,9 @@ def _refuse_unless_same_world(lines: Sequence[Line], heads: dict[UUID, Head]) ->
             "from": head.number,
             "digest": head.digest,
             "epoch": head.epoch,
+            "firm": is_firm(line),
         }
-        for head in (heads[UUID(line["state_id"])] for line in lines)
+        for line, head in ((line, heads[UUID(line["state_id"])]) for line in lines)
     ]
     if live_digest(now) != live_digest(lines):
         raise PlanOutdated
@@ -332,6 +379,21 @@ def _refuse_if_in_flight(row: Restoration, origins: Sequence[str]) -> None:
         raise EffectInFlight(f"{sentence} Recall it, or plan again after it.")
 
 
+def _refuse_unless_shown(row: Restoration, origins: Sequence[str]) -> None:
+    """Refuse to set aside what the person who confirmed was not shown.
+
+    What a run of the plan has proposed since falls with that run, as the plan says.
+    """
+    shown = {f"run:{each['run_id']}" for each in row.plan["runs"]}
+    if not shown.issuperset(origins):
+        raise PlanOutdated("Another run has begun here: plan again. Nothing was restored.")
+    places = [UUID(line["state_id"]) for line in row.plan["states"]]
+    known = {each["id"] for each in row.plan["proposals"]}
+    for proposal in approvals.open_on(row.workspace_id, places, origins):
+        if str(proposal.id) not in known and proposal.origin not in shown:
+            raise PlanOutdated(f"“{proposal.title}” was proposed meanwhile: plan again.")
+
+
 def _heads_now(row: Restoration) -> dict[UUID, Head]:
     places = [UUID(line["state_id"]) for line in row.plan["states"]]
     return {state_id: snapshots.head(row.workspace_id, state_id) for state_id in places}
@@ -339,14 +401,17 @@ def _heads_now(row: Restoration) -> dict[UUID, Head]:
 
 def _locked(workspace_id: UUID, restoration_id: UUID) -> Restoration:
     rows = Restoration.objects.select_for_update(no_key=True, of=("self",))
-    row = rows.filter(workspace=workspace_id, id=restoration_id).first()
+    with patiently():
+        row = rows.filter(workspace=workspace_id, id=restoration_id).first()
     if row is None:
         raise NotFound
     return row
 
 
 def _worked_on(restoration_id: UUID) -> Restoration:
-    return Restoration.objects.select_for_update(no_key=True, of=("self",)).get(id=restoration_id)
+    rows = Restoration.objects.select_for_update(no_key=True, of=("self",))
+    with patiently():
+        return rows.get(id=restoration_id)
 
 
 def _open_runs(row: Restoration) -> QuerySet[Run]:

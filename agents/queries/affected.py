@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Substr
 
 from agents import memory, sanity
 from agents.lifecycle import FINISHED
 from agents.models import Drift, Participation, Run, Step
+from agents.restoring import CannotRestore
 from agents.sanity import Sane, Verdict, Version
 from snapshots import queries as snapshots
 
@@ -39,18 +41,40 @@ class Scope:
         return cls(tuple((record, agent) for record, agent in pairs), run)
 
 
-def memories_below(workspace_id: UUID, key: str) -> "list[State]":
-    """Return the agents' memories under a State, by key."""
-    found = snapshots.by_key(workspace_id, prefix=f"{key}/", after="", at_most=MEMORIES_AT_MOST)
-    return [state for state in found if state.kind == "memory"]
+def memories_below(workspace_id: UUID, key: str, *, is_cut: bool = False) -> "list[State]":
+    """Return the memories that agents have about a record, by key; none of a record below it.
+
+    Raises: CannotRestore where there are too many to be brought back at once; cut, where they are
+    only looked at, there are fewer.
+    """
+    prefix = memory.key_of(key, "")
+    rows = _memories(workspace_id).filter(key__startswith=prefix)
+    rows = rows.annotate(agent=Substr("key", len(prefix) + 1))
+    return _all(rows.exclude(agent__contains=memory.key_of("", "")), is_cut=is_cut)
 
 
-def memories_of(workspace_id: UUID, agent: str) -> "list[State]":
-    """Return every memory that an agent has in a workspace, by key."""
-    rows = snapshots.states(workspace_id).filter(
-        kind="memory", key__endswith=memory.key_of("", agent)
-    )
-    return list(rows.order_by("key")[:MEMORIES_AT_MOST])
+def memories_at(workspace_id: UUID, keys: Sequence[str]) -> "list[State]":
+    """Return the memories under these very keys, by key. Raises: CannotRestore."""
+    return _all(_memories(workspace_id).filter(key__in=keys))
+
+
+def memories_of(workspace_id: UUID, agent: str, *, is_cut: bool = False) -> "list[State]":
+    """Return every memory that an agent has in a workspace, by key. Raises: CannotRestore."""
+    rows = _memories(workspace_id).filter(key__endswith=memory.key_of("", agent))
+    return _all(rows, is_cut=is_cut)
+
+
+def _memories(workspace_id: UUID) -> "QuerySet[State]":
+    return snapshots.states(workspace_id).filter(kind="memory")
+
+
+def _all(rows: "QuerySet[State]", *, is_cut: bool = False) -> "list[State]":
+    found = list(rows.order_by("key")[: MEMORIES_AT_MOST + (not is_cut)])
+    if len(found) > MEMORIES_AT_MOST:
+        raise CannotRestore(
+            f"More than {MEMORIES_AT_MOST:,} memories are concerned; name the record or the agent."
+        )
+    return found
 
 
 def number_at(state: "State", at: datetime) -> int | None:
@@ -90,12 +114,13 @@ def agents_of(runs: Sequence[UUID]) -> list[str]:
 def last_sane(state: "State") -> Sane:
     """Propose the snapshot of a memory from before its agent was first found unwell.
 
-    What was found before the memory was last brought back is over.
+    What was found before the memory was last brought back is over. A memory that was begun only
+    after its agent was found unwell has no such snapshot.
     """
     record, agent = memory.parents_of(state.key)
     rows = snapshots.snapshots(state.workspace_id, state.id)
     back = rows.filter(cause="rollback").order_by("-number").first()
-    since = back.created_at if back else state.created_at
+    since = back.created_at if back else None
     verdicts = [*_guards(state.workspace_id, record, agent, since), *_drifts(state, since)]
     versions = []
     if verdicts:
@@ -105,20 +130,21 @@ def last_sane(state: "State") -> Sane:
     return sanity.last_sane(agent, versions, verdicts)
 
 
-def _guards(workspace_id: UUID, record: str, agent: str, since: datetime) -> list[Verdict]:
+def _guards(workspace_id: UUID, record: str, agent: str, since: datetime | None) -> list[Verdict]:
     rows = Step.objects.filter(
         kind="guard",
         agent=agent,
         run__workspace=workspace_id,
         run__job__state__key=record,
-        started_at__gt=since,
     )
+    rows = rows.filter(started_at__gt=since) if since else rows
     first = rows.order_by("started_at").values_list("name", "started_at")[:1]
     return [Verdict(at, f"the guard “{name}” spoke") for name, at in first]
 
 
-def _drifts(state: "State", since: datetime) -> list[Verdict]:
-    rows = Drift.objects.filter(state=state.id, measured_at__gt=since).exclude(over=[])
+def _drifts(state: "State", since: datetime | None) -> list[Verdict]:
+    rows = Drift.objects.filter(state=state.id).exclude(over=[])
+    rows = rows.filter(measured_at__gt=since) if since else rows
     first = rows.order_by("measured_at").values_list("over", "measured_at")[:1]
     return [Verdict(at, f"drift was over its limit ({_listed(over)})") for over, at in first]
 

@@ -53,9 +53,9 @@ def look(workspace_id: UUID, state_id: UUID, now: datetime) -> Measurement:
     return Measurement(head, "", _figures(head, state_id, Counter(), differing))
 
 
-def limits(state_id: UUID) -> Limits:
+def limits(workspace_id: UUID, state_id: UUID) -> Limits:
     """Return from where on drift of a State is too much."""
-    row = DriftLimit.objects.filter(state=state_id).first()
+    row = own_limits(workspace_id, state_id)
     if row is None:
         return defaults()
     return Limits(**{name: getattr(row, name) for name in drifting.MEASURES})
@@ -67,14 +67,14 @@ def defaults() -> Limits:
     return Limits(**{name: None if math.isinf(most) else most for name, most in found.items()})
 
 
-def own_limits(state_id: UUID) -> DriftLimit | None:
+def own_limits(workspace_id: UUID, state_id: UUID) -> DriftLimit | None:
     """Return the limits that were set for a State, and who did that."""
-    return DriftLimit.objects.filter(state=state_id).first()
+    return DriftLimit.objects.filter(workspace=workspace_id, state=state_id).first()
 
 
-def newest(state_id: UUID) -> Drift | None:
+def newest(workspace_id: UUID, state_id: UUID) -> Drift | None:
     """Return a State's newest measurement."""
-    return _series(state_id).order_by("-measured_at", "-id").first()
+    return series(workspace_id, state_id).order_by("-measured_at", "-id").first()
 
 
 def series(workspace_id: UUID, state_id: UUID) -> QuerySet[Drift]:
@@ -138,17 +138,13 @@ def _figures(
         differing=differing,
         document_bytes=now.document_bytes,
         jobs=now.jobs,
-        growth=drifting.growth(_then(head.state_id, now.jobs), now),
+        growth=drifting.growth(_then(head, now.jobs), now),
     )
 
 
-def _then(state_id: UUID, jobs: int) -> Mark | None:
+def _then(head: Head, jobs: int) -> Mark | None:
     """Return the newest measurement a thousand jobs ago, or else the first one of all."""
-    rows = _series(state_id)
+    rows = series(head.workspace_id, head.state_id)
     far = rows.filter(jobs__lte=jobs - drifting.GROWTH_WINDOW_JOBS)
     row = far.order_by("-measured_at", "-id").first() or rows.order_by("measured_at", "id").first()
     return Mark(row.jobs, row.document_bytes) if row else None
-
-
-def _series(state_id: UUID) -> QuerySet[Drift]:
-    return Drift.objects.filter(state=state_id)

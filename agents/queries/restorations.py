@@ -37,7 +37,8 @@ class Place:
 class Outcome:
     """What a restoration does to one State: its content before and after, and the difference.
 
-    `by_reference` says that what comes back is the older content itself, to the byte.
+    `by_reference` says that what comes back is the older content itself, to the byte; `is_mixed`
+    that some of it is how the State stands now.
     """
 
     place: Place
@@ -47,6 +48,7 @@ class Outcome:
     newer: list[Newer]
     fits: Mapping[int, Fit]
     by_reference: bool
+    is_mixed: bool
     digest: str
     size: int
 
@@ -70,27 +72,26 @@ def of_state(workspace_id: UUID, state_id: UUID) -> QuerySet[Restoration]:
     return listed(workspace_id).filter(of_it)
 
 
-def under_way(state_id: UUID) -> Restoration | None:
-    """Return the restoration that is confirmed and not finished for a State, or nothing."""
-    rows = Restoration.objects.filter(status__in=UNDER_WAY).select_related("state")
-    of_it = Q(state=state_id) | Q(plan__states__contains=[{"state_id": str(state_id)}])
-    return rows.filter(of_it).order_by("confirmed_at").first()
-
-
 def unfinished(*, confirmed_before: datetime, at_most: int = 100) -> list[UUID]:
     """Return what was confirmed a while ago and is not finished; its worker may be gone."""
     rows = Restoration.objects.filter(status__in=UNDER_WAY, confirmed_at__lt=confirmed_before)
     return list(rows.order_by("confirmed_at").values_list("id", flat=True)[:at_most])
 
 
-def outcome_of(restoration: Restoration) -> list[Outcome]:
-    """Work out what a plan does to each of its States, from the world that it was made for.
+def written_anew(restoration: Restoration) -> dict[str, Json]:
+    """Return the contents that a plan makes which no snapshot has, by the id of their State.
 
     Raises: NotFound (404), Gone (410), Corrupt (500), CannotRestore.
     """
-    wanted = Wanted.from_json(restoration.wanted)
-    places = [planned(restoration.workspace_id, each) for each in restoration.plan["states"]]
-    return [outcome_at(place, wanted, is_anchor=not nth) for nth, place in enumerate(places)]
+    wanted, workspace_id = Wanted.from_json(restoration.wanted), restoration.workspace_id
+    anew: dict[str, Json] = {}
+    for nth, line in enumerate(restoration.plan["states"]):
+        if not nth and _is_mixed(wanted):
+            place = planned(workspace_id, line)
+            anew[line["state_id"]] = outcome_at(place, wanted, is_anchor=True).after
+        elif not line["by_reference"]:
+            anew[line["state_id"]] = restoring.clean_memory()
+    return anew
 
 
 def planned(workspace_id: UUID, written: Mapping[str, Any]) -> Place:
@@ -109,9 +110,13 @@ def planned(workspace_id: UUID, written: Mapping[str, Any]) -> Place:
     return Place(then, written["kind"], written["to"])
 
 
-def outcome_at(place: Place, wanted: Wanted, *, is_anchor: bool) -> Outcome:
+def outcome_at(
+    place: Place, wanted: Wanted, *, is_anchor: bool, asks_newer: bool = False
+) -> Outcome:
     """Work out what a restoration does to one State; at its anchor alone one keeps and chooses.
 
+    Which of the newer snapshots could be kept takes long to find out, and is found out where it
+    is asked, or where some of them are kept.
     Raises: NotFound (404), Gone (410), Corrupt (500), CannotRestore.
     """
     head = place.head
@@ -120,11 +125,11 @@ def outcome_at(place: Place, wanted: Wanted, *, is_anchor: bool) -> Outcome:
     newer: list[Newer] = []
     fits: dict[int, Fit] = {}
     if is_anchor and wanted.kind == "rollback":
-        newer = _newer(place)
+        newer = _newer(place) if asks_newer or wanted.keep else []
         after, fits = restoring.with_kept(after, newer, wanted.keep)
         if wanted.paths:
             after = restoring.with_chosen(before, after, wanted.paths, head.list_keys)
-    is_mixed = is_anchor and bool(wanted.keep or wanted.paths)
+    is_mixed = is_anchor and _is_mixed(wanted)
     plain = contents.content_bytes(after)
     return Outcome(
         place=place,
@@ -134,9 +139,14 @@ def outcome_at(place: Place, wanted: Wanted, *, is_anchor: bool) -> Outcome:
         newer=newer,
         fits=fits,
         by_reference=place.to is not None and not is_mixed,
+        is_mixed=is_mixed,
         digest=sha256(plain),
         size=len(plain),
     )
+
+
+def _is_mixed(wanted: Wanted) -> bool:
+    return bool(wanted.keep or wanted.paths)
 
 
 def _target(place: Place) -> Json:

@@ -99,7 +99,7 @@ def of_state(
     rows = drift.series(workspace.id, state_id)
     found = page(rows, by="measured_at", cursor=cursor, size=SERIES_SIZE)
     newest = drift.recent(workspace.id, [state_id], at_most=CHARTED).get(state_id, [])
-    limits = drift.limits(state_id)
+    limits = drift.limits(workspace.id, state_id)
     at = listed_at("agents:drift_state", workspace.slug, state_id)
     return {
         "head": head,
@@ -108,7 +108,7 @@ def of_state(
         "newest": _measured(newest[0], limits) if newest else None,
         "charts": _charts(newest[::-1], limits),
         "rows": [_measured(row, limits) for row in found.rows],
-        "own": drift.own_limits(state_id),
+        "own": drift.own_limits(workspace.id, state_id),
         "limits": [
             (drifting.NAMES[measure], _limit(measure, limits))
             for measure in _MEASURES["memory" if is_memory else "record"]

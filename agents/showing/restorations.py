@@ -24,6 +24,7 @@ from snapshots.queries.reading import Corrupt, Gone
 
 if TYPE_CHECKING:
     from agents.models import Restoration
+    from snapshots.models import State
 
 PAGE_SIZE = 50
 # Above this the changes are counted by place, and places are named instead of ticked.
@@ -148,14 +149,16 @@ def _alive(
 
 
 def moved(row: "Restoration") -> list[str]:
-    """Name the States that are no longer as they were when the plan was made."""
+    """Name the States that are no longer as they were when the plan was made, and should be."""
     then = {UUID(each["state_id"]): each for each in row.plan["states"]}
     rows = snapshots.states(row.workspace_id).filter(id__in=list(then)) if then else []
-    return [
-        state.key
-        for state in rows
-        if (state.number, state.epoch) != (then[state.id]["from"], then[state.id]["epoch"])
-    ]
+    return [state.key for state in rows if _has_moved(state, then[state.id])]
+
+
+def _has_moved(state: "State", then: Mapping[str, Any]) -> bool:
+    if restoring.is_firm(then) and state.number != then["from"]:
+        return True
+    return bool(state.epoch != then["epoch"])
 
 
 def _results(workspace: Workspace, actor: Actor, row: "Restoration") -> dict[str, Any]:

@@ -42,11 +42,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """The last sane snapshot of a memory, if there is one, and the sentence that says why."""
+    """The last sane snapshot of a memory, or clean, if a sign is known; and why it is that."""
 
     key: str
     number: int | None
     why: str
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ def targets(state: "State", *, also: int | None = None) -> list[Target]:
 def _memories_below(workspace_id: UUID, state: "State") -> list[str]:
     if state.kind != "record":
         return []
-    return [each.key for each in affected.memories_below(workspace_id, state.key)]
+    below = affected.memories_below(workspace_id, state.key, is_cut=True)
+    return [each.key for each in below]
 
 
 def rollback_wanted(state_id: UUID, *, to: str, other: str, below: bool, paths: str) -> Wanted:
@@ -131,7 +133,7 @@ def reinitialise(
         "anchor": anchor,
         "targets": targets(anchor) if anchor else [],
         "proposed": proposed,
-        "has_sane": any(each.number is not None for each in proposed),
+        "has_sane": any(each.is_known for each in proposed),
         "refused": refused,
     }
 
@@ -140,19 +142,20 @@ def _concerned(workspace_id: UUID, subject: Subject) -> tuple["State | None", li
     """Return the record whose snapshots name a moment, if there is one, and the memories."""
     if subject.run:
         run = queries.run(workspace_id, subject.run)
-        own = {memory.key_of(run.job.state.key, n) for n in affected.agents_of([run.id])}
-        below = affected.memories_below(workspace_id, run.job.state.key)
-        return run.job.state, [state for state in below if state.key in own]
+        own = [memory.key_of(run.job.state.key, n) for n in affected.agents_of([run.id])]
+        return run.job.state, affected.memories_at(workspace_id, own)
     if subject.agent:
         return None, _memories_of(workspace_id, subject)
     state = _state(workspace_id, cast("UUID", subject.state))
     if state.kind != "record":
         raise NotFound
-    return state, affected.memories_below(workspace_id, state.key)
+    return state, affected.memories_below(workspace_id, state.key, is_cut=True)
 
 
 def _memories_of(workspace_id: UUID, subject: Subject) -> list["State"]:
-    memories = affected.memories_of(workspace_id, subject.agent)
+    if "\x00" in subject.agent:
+        raise NotFound
+    memories = affected.memories_of(workspace_id, subject.agent, is_cut=True)
     if not memories and not known.is_known(workspace_id, subject.agent):
         raise NotFound
     if subject.state is None:
@@ -165,7 +168,7 @@ def _memories_of(workspace_id: UUID, subject: Subject) -> list["State"]:
 
 def _proposed(state: "State") -> Proposed:
     sane = affected.last_sane(state)
-    return Proposed(state.key, sane.number, sane.why)
+    return Proposed(state.key, sane.number, sane.why, sane.is_known)
 
 
 def _what(subject: Subject, record: "State | None") -> str:

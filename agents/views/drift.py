@@ -90,7 +90,8 @@ def drift_measure(request: WorkspaceRequest) -> HttpResponse:
 @workspace_view("see")
 def drift_state(request: WorkspaceRequest, state_id: UUID) -> HttpResponse:
     """Show one State's series and its limits."""
-    return _series_page(request, state_id, LimitForm.showing(queries.limits(state_id)))
+    limits = queries.limits(request.workspace.id, state_id)
+    return _series_page(request, state_id, LimitForm.showing(limits))
 
 
 @require_POST

@@ -44,7 +44,7 @@ SCOPES: dict[str, str] = {
     "states:read": "See States, their snapshots and contents",
     "states:write": "Import States, name and pin snapshots, report outside records, plan rollbacks",
     "agents:read": "See agents and how they are",
-    "agents:write": "Pause, resume and stop agents",
+    "agents:write": "Pause and stop agents",
 }
 
 

@@ -73,7 +73,7 @@ def console(listener: socket.socket) -> tuple[Process, ...]:
     server = ("-m", "daphne", "--fd", str(listener.fileno()), "--access-log", os.devnull)
     limits = ("--websocket-max-message-size", WEBSOCKET_BYTES, "--no-server-name")
     web = (*server, *limits, "-v", "0", "console.asgi:application")
-    sender = (*CELERY, *QUIET, "-Q", "effects", "-c", "1", "-n", "sender@%h")
+    sender = (*CELERY, *QUIET, "-Q", "effects,restorations", "-c", "1", "-n", "sender@%h")
     worker = (*CELERY, *QUIET, "-Q", "runs", "-c", "2", "-n", "worker@%h")
     python = functools.partial(_python, address_of(listener))
     is_ready = functools.partial(_answers, listener)

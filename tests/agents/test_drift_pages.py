@@ -314,7 +314,7 @@ class TestSeries:
         form = {"stale_share": "12.5", "contradicting_share": "", "differing": "", "growth": "800"}
         answer = ada.post(f"{address}limits/", form, follow=True)
         assert "The limits are set." in answer.content.decode()
-        assert queries.limits(head.state_id) == Limits(0.125, None, None, 800.0)
+        assert queries.limits(head.workspace_id, head.state_id) == Limits(0.125, None, None, 800.0)
         assert 'value="12.5"' in page(ada, address)
         assert "Set for this State by Ada" in words(page(ada, address))
         ada.post(f"{address}limits/", {**form, "reset": "1"})

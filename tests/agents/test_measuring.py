@@ -128,7 +128,7 @@ def test_pauses_the_agent_whose_memory_crosses_a_limit_and_says_with_which_numbe
         [says],
         ["clerk"],
     )
-    row = drift.newest(mind.state_id)
+    row = drift.newest(mind.workspace_id, mind.state_id)
     assert row is not None
     assert [each["says"] for each in row.over] == [says]
     assert ledger.verify(mind.workspace_id).objection is None
@@ -203,13 +203,13 @@ def test_tells_growth_over_the_last_thousand_jobs(stage: Stage) -> None:
 def test_follows_the_settings_unless_a_state_has_limits_of_its_own(
     stage: Stage, mind: Head, ada: Actor
 ) -> None:
-    assert drift.limits(mind.state_id) == Limits(stale_share=0.9)
+    assert drift.limits(mind.workspace_id, mind.state_id) == Limits(stale_share=0.9)
     assert not measure(actor=guard(stage), state_id=mind.state_id, now=later()).over
     limit(actor=ada, state_id=mind.state_id, limits=Limits(stale_share=0.8), now=now())
     again = measure(actor=guard(stage), state_id=mind.state_id, now=later())
     assert (again.kept, again.paused) == (True, ("clerk",))
     limit(actor=ada, state_id=mind.state_id, limits=None, now=now())
-    assert drift.limits(mind.state_id) == Limits(stale_share=0.9)
+    assert drift.limits(mind.workspace_id, mind.state_id) == Limits(stale_share=0.9)
     said = ledger.entries(mind.workspace_id).filter(verb="drift.limited").order_by("seq")
     assert [line.body for line in said] == [{"limits": {"stale_share": "0.8"}}, {"limits": None}]
 

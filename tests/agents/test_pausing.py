@@ -133,6 +133,17 @@ def test_keeps_what_a_run_waits_for(stage: Stage, ada: Actor) -> None:
     assert said(stage, "agent:scout") == ["agent.paused", "agent.resumed"]
 
 
+def test_lets_a_token_hold_but_never_resume(stage: Stage, ada: Actor) -> None:
+    run = stage.submit("count")
+    work()
+    robot = Actor("client", "robot", "Robot", stage.setup.workspace_id)
+    assert pause(actor=robot, name="scout", reason=BECAUSE, now=now())
+    with pytest.raises(Forbidden, match="no token"):
+        resume(actor=robot, name="scout", now=now())
+    assert stands(stage, run)[0] == "paused"
+    assert resumed(ada)
+
+
 def test_loses_no_decision_that_falls_meanwhile(stage: Stage, ada: Actor) -> None:
     run = stage.submit("count")
     work()

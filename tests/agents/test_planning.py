@@ -22,10 +22,12 @@ from agents.operations.restoring import (
     PlanExpired,
     PlanOutdated,
     RestorationUnderWay,
+    carry_on,
     confirm,
 )
-from agents.queries import restorations
+from agents.queries import affected, restorations
 from agents.restoring import Wanted
+from agents.showing.restorations import moved
 from console.actors import Actor
 from console.errors import Forbidden, Invalid, NotFound, Refused
 from snapshots import queries as snapshots
@@ -114,7 +116,8 @@ def test_the_preview_is_what_a_page_shows_as_before_and_after(scene: Scene) -> N
     scene.pay(70)
     scene.cast.move_world(Change("add", "/note", value="seen"))
     row = scene.read(scene.plan(1, keep=(3,)))
-    [book] = restorations.outcome_of(row)
+    place = restorations.planned(row.workspace_id, row.plan["states"][0])
+    book = restorations.outcome_at(place, Wanted.from_json(row.wanted), is_anchor=True)
     assert book.before == scene.cast.content()
     assert book.after == {**opening(), "note": "seen"}
     assert book.digest == row.plan["states"][0]["to_digest"]
@@ -305,18 +308,82 @@ def test_confirming_happens_once(scene: Scene) -> None:
         scene.confirm(other)
     with pytest.raises(PlanSettled):
         discard(actor=scene.cast.ada, restoration_id=planned, now=now())
-    found = restorations.under_way(scene.book)
-    assert found is not None
-    assert found.id == planned
+    assert restorations.unfinished(confirmed_before=now() + timedelta(days=1)) == [planned]
 
 
-def test_a_changed_memory_is_a_changed_world_too(scene: Scene) -> None:
+def test_a_memory_that_moves_on_does_not_outdate_the_plan_of_its_record(scene: Scene) -> None:
+    early = scene.memory("early")
     scene.pay(70)
-    scene.memory("early")
     planned = scene.plan(1)
+    assert [line["firm"] for line in scene.read(planned).plan["states"]] == [True, False]
     scene.memory("late")
+    assert moved(scene.read(planned)) == []
+    scene.pay(5)
+    assert moved(scene.read(planned)) == [BOOK]
     with pytest.raises(PlanOutdated, match="plan again"):
         scene.confirm(planned)
+    scene.confirm(planned := scene.plan(1))
+    scene.memory("later")
+    assert carry_on(planned, now=now()) == "done"
+    row = scene.read(planned)
+    assert (scene.words(early), row.problem) == ([], "")
+    assert row.plan["states"][1]["from"] == 4
+
+
+def test_a_memory_that_was_as_it_should_be_goes_back_where_it_moved_on(scene: Scene) -> None:
+    memory = scene.memory("early")
+    scene.pay(70)
+    scene.pay(30)
+    planned = scene.plan(2)
+    assert scene.read(planned).plan["states"][1]["changes"] == 0
+    scene.memory("late")
+    scene.go(planned)
+    assert scene.words(memory) == ["early"]
+
+
+def test_a_memory_that_is_itself_brought_back_outdates_its_plan(scene: Scene) -> None:
+    memory = scene.memory("early", "late")
+    planned = scene.plan(2, state=memory.state_id)
+    scene.memory("later")
+    assert moved(scene.read(planned)) == [memory.key]
+    with pytest.raises(PlanOutdated):
+        scene.confirm(planned)
+
+
+def test_a_restoration_of_a_memory_outdates_the_plan_of_its_record(scene: Scene) -> None:
+    memory = scene.memory("early")
+    scene.pay(70)
+    planned = scene.plan(1)
+    scene.back("clean", state=memory.state_id)
+    assert moved(scene.read(planned)) == [memory.key]
+    with pytest.raises(PlanOutdated):
+        scene.confirm(planned)
+
+
+def test_takes_no_memory_of_a_record_below_along(scene: Scene) -> None:
+    scene.memory("mine")
+    scene.memory("theirs", key=f"{BOOK}/travel")
+    scene.memory("odd", key=f"{BOOK}/agents/scout")
+    scene.pay(70)
+    keys = [line["key"] for line in scene.read(scene.plan(1)).plan["states"]]
+    assert keys == [BOOK, f"{BOOK}/agents/scout"]
+
+
+def test_says_so_where_more_memories_are_concerned_than_it_can_take(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(affected, "MEMORIES_AT_MOST", 1)
+    memory = scene.memory("one")
+    scene.memory("two", agent="clerk")
+    scene.memory("three", key="ledger/other")
+    scene.pay(70)
+    with pytest.raises(NotRestorable, match="More than 1 memories"):
+        scene.plan(1)
+    with pytest.raises(NotRestorable, match="More than 1 memories"):
+        astray(scene, source="clean")
+    shown = scene.read(astray(scene, source="clean", state=scene.book)).plan
+    assert [line["key"] for line in shown["states"]] == [memory.key]
+    assert scene.read(scene.plan(1, below=False)).plan["states"][0]["key"] == BOOK
 
 
 def guard(run_id: UUID, agent: str = SCOUT, index: int = 50) -> None:
@@ -372,6 +439,18 @@ def test_drift_over_its_limit_is_a_verdict(scene: Scene) -> None:
     shown = scene.read(astray(scene)).plan
     assert shown["states"][0]["to"] == 2
     assert "drift was over its limit (stale share)" in shown["why"]
+
+
+def test_a_memory_begun_after_the_first_verdict_starts_clean(scene: Scene) -> None:
+    run = scene.job(5)
+    guard(run.id)
+    memory, other = scene.memory("bad"), scene.memory("fine", key="ledger/other")
+    shown = scene.read(astray(scene)).plan
+    [line] = shown["states"]
+    assert (line["key"], line["to"]) == (memory.key, None)
+    assert "so it starts clean: the guard" in shown["why"]
+    scene.go(astray(scene))
+    assert (scene.words(memory), scene.words(other)) == ([], ["fine"])
 
 
 def test_what_was_found_before_the_last_return_is_over(scene: Scene) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from agents import queries, store
 from agents.models import Job, Run
+from agents.operations.cancelling import cancel
 from agents.operations.ending import Outdated, end
 from agents.operations.replaying import Journaled
 from agents.operations.restarting import start_again, supersede
@@ -62,6 +63,25 @@ def test_fences_off_the_worker_of_a_run_that_was_set_aside(stage: Stage, ada: Ac
         store.hold(claimed)
     lead(claimed)
     assert (stands(stage, run), programs.CALLS) == (("superseded", None), [])
+
+
+def test_does_not_start_a_job_again_that_was_cancelled_meanwhile(stage: Stage, ada: Actor) -> None:
+    run = stage.submit("count")
+    work()
+    set_aside(ada, run)
+    assert cancel(actor=ada, job_id=run.job_id, now=now()) == "terminated"
+    assert start_again(actor=ada, job_id=run.job_id, now=now()) is None
+    assert (current(run).id, current(run).problem) == (run.id, "Cancelled by Ada.")
+    assert said(stage, f"run:{run.id}") == ["run.superseded", "run.terminated"]
+
+
+def test_cancels_the_run_that_a_job_has_by_now(stage: Stage, ada: Actor) -> None:
+    run = stage.submit("count")
+    set_aside(ada, run)
+    start_again(actor=ada, job_id=run.job_id, now=now())
+    assert cancel(actor=ada, job_id=run.job_id, now=now()) == "terminated"
+    assert (current(run).number, current(run).status) == (2, "terminated")
+    assert stands(stage, run)[0] == "superseded"
 
 
 def test_starts_again_once_with_the_epoch_of_now(stage: Stage, ada: Actor) -> None:

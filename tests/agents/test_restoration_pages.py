@@ -324,6 +324,15 @@ class TestPlan:
         assert "can no longer be shown. The content of snapshot 1 was let go." in html
         assert "1 newer snapshot is rolled away" in html
 
+    def test_does_not_ask_again_which_newer_snapshots_fit(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        change(house, note="new")
+        restoration_id = planned(house)
+        monkeypatch.setattr(queries, "changes_between", lambda *_, **__: 1 / 0)
+        said = words(page(house.client("ada"), at(house, restoration_id)))
+        assert "1 newer snapshot is rolled away" in said
+
 
 class TestChoosingAgain:
     """What should stay is ticked, and a new plan is made."""

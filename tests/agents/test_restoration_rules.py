@@ -182,6 +182,32 @@ def test_knows_what_is_still_in_a_content(
     assert restoring.holds(number, change, jumps) is held
 
 
+def test_asks_of_no_more_changes_than_may_be_gone() -> None:
+    chains = [
+        [],
+        [Jump(4, to=1)],
+        [Jump(4, to=1, kept=frozenset({3}))],
+        [Jump(4, to=1), Jump(6, to=3)],
+        [Jump(5, to=2), Jump(6, to=4), Jump(8, to=5)],
+        [Jump(5, to=1, partial=True, undone=frozenset({3})), Jump(7, to=2)],
+    ]
+    for jumps in chains:
+        for number in range(10):
+            settled = restoring.surely_held(number, jumps)
+            made_here = set(range(1, number + 1)) - {jump.number for jump in jumps}
+            gone = {change for change in made_here if not restoring.holds(number, change, jumps)}
+            assert all(change > settled for change in gone)
+    assert restoring.surely_held(3, [Jump(4, to=1)]) == 3
+
+
+def test_what_may_move_on_is_named_by_its_epoch_alone() -> None:
+    state = {"state_id": "s", "from": 3, "digest": "d", "epoch": 0, "to": 1, "firm": False}
+    same = restoring.live_digest([{**state, "from": 4, "digest": "e"}])
+    assert restoring.live_digest([state]) == same
+    for moved in ({"epoch": 1}, {"state_id": "t"}):
+        assert restoring.live_digest([{**state, **moved}]) != same
+
+
 def test_a_plan_names_the_world_it_was_made_for() -> None:
     state = {"state_id": "s", "from": 3, "digest": "d", "epoch": 0, "to": 1}
     same = restoring.live_digest([{**state, "to": 2}])

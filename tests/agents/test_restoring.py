@@ -1,14 +1,19 @@
 """Restoring: what belongs together happens together, what follows happens once, all is said."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import IntegrityError, InterfaceError
 
 from agents import store
-from agents.models import Participation, Run
+from agents.models import Participation, Restoration, Run
+from agents.operations import restoring
 from agents.operations.pausing import pause
+from agents.operations.restarting import start_again
 from agents.operations.restoring import carry_on
 from agents.operations.running import work
 from agents.operations.waking import wake_run
@@ -16,6 +21,7 @@ from agents.queries import restorations
 from agents.store import Fenced
 from approvals import queries as approvals
 from approvals.operations.deciding import AlreadySettled
+from approvals.operations.invalidating import invalidate
 from approvals.operations.proposing import propose
 from approvals.operations.rebasing import rebase
 from console.access.models import Membership
@@ -85,6 +91,47 @@ def test_every_step_is_told_in_order(scene: Scene) -> None:
         "restoration.restored",
         "restoration.done",
     ]
+
+
+def test_many_jobs_start_anew_some_at_a_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.pay(70)
+    old = [scene.submit(5) for _ in range(12)]
+    monkeypatch.setattr(restoring, "STARTED_AT_ONCE", 5)
+    monkeypatch.setattr(restoring, "TOLD_ONE_BY_ONE", 11)
+    row = scene.back(1)
+    assert [line["says"] for line in row.log if line["step"] == "started"] == [
+        "5 jobs start anew (5 of 12).",
+        "5 jobs start anew (10 of 12).",
+        "2 jobs start anew (12 of 12).",
+    ]
+    anew = Run.objects.filter(job__in=[run.job_id for run in old], number=2, status="queued")
+    assert anew.count() == 12
+
+
+def test_a_crash_between_two_lots_starts_no_job_twice(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.pay(70)
+    old = [scene.submit(5) for _ in range(7)]
+    monkeypatch.setattr(restoring, "STARTED_AT_ONCE", 3)
+    monkeypatch.setattr(restoring, "TOLD_ONE_BY_ONE", 6)
+
+    def dies(**asked: Any) -> UUID | None:
+        if Run.objects.filter(number=2).count() == 4:
+            raise InterfaceError
+        return start_again(**asked)
+
+    monkeypatch.setattr(restoring, "start_again", dies)
+    planned = scene.plan(1)
+    with pytest.raises(InterfaceError):
+        scene.go(planned)
+    assert Run.objects.filter(number=2).count() == 3
+    monkeypatch.setattr(restoring, "start_again", start_again)
+    assert carry_on(planned, now=now()) == "done"
+    anew = Run.objects.filter(job__in=[run.job_id for run in old])
+    assert sorted(anew.values_list("number", flat=True)) == [1] * 7 + [2] * 7
+    says = [line["says"] for line in scene.read(planned).log if line["step"] == "started"]
+    assert [line.partition(" (")[2] for line in says] == ["3 of 7).", "6 of 7).", "7 of 7)."]
 
 
 def test_what_is_kept_stays_and_what_is_not_goes(scene: Scene) -> None:
@@ -214,7 +261,8 @@ def test_a_proposal_of_the_old_epoch_is_refused(scene: Scene) -> None:
 def test_a_proposal_that_slipped_through_is_not_brought_along(scene: Scene) -> None:
     scene.pay(70)
     slipped = scene.cast.ask(11, origin="client:2")
-    State.objects.filter(id=scene.book).update(epoch=1, number=1)
+    scene.cast.move_world(Change("add", "/note", value="seen"))
+    State.objects.filter(id=scene.book).update(epoch=1)
     rebase(actor=scene.cast.setup, proposal_id=slipped, now=now())
     assert scene.cast.look(slipped).proposal.status == "invalidated"
 
@@ -264,7 +312,7 @@ def test_nothing_happens_where_the_world_has_moved_before_the_worker(scene: Scen
     assert [line["step"] for line in row.log] == ["refused"]
     assert scene.cast.content()["balance"] == 900
     assert scene.run(run.id).status == "waiting"
-    assert restorations.under_way(scene.book) is None
+    assert restorations.unfinished(confirmed_before=now()) == []
     assert scene.cast.said(f"restoration:{planned}")[-1] == "restoration.refused"
 
 
@@ -300,6 +348,64 @@ def test_what_nobody_foresaw_refuses_and_blocks_nothing(
     assert scene.cast.content()["balance"] == 930
     monkeypatch.undo()
     assert scene.back(1).status == "done"
+
+
+def test_jobs_start_anew_too_where_something_was_read_back_wrong(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.pay(70)
+    run = scene.job(5)
+    monkeypatch.setattr(restoring, "_misread", lambda *_: "It is not what was planned.")
+    row = scene.back(1)
+    assert (row.status, row.problem) == ("done", "It is not what was planned.")
+    assert (scene.run_of(run.job_id).number, scene.run_of(run.job_id).status) == (2, "queued")
+
+
+def test_what_takes_too_long_is_refused_with_that_reason(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    scene.pay(70)
+    monkeypatch.setattr(restoring, "lock_all", slow)
+    row = scene.back(1)
+    assert (row.status, row.problem) == ("refused", restoring.TOO_LONG)
+    assert scene.cast.content()["balance"] == 930
+
+
+def test_only_the_promise_about_restorations_says_that_one_is_under_way(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks_another(*_: object) -> None:
+        Restoration.objects.update(status="unheard of")
+
+    scene.pay(70)
+    planned = scene.plan(1)
+    monkeypatch.setattr(restoring, "ring_task", breaks_another)
+    with pytest.raises(IntegrityError):
+        scene.confirm(planned)
+
+
+def test_what_is_written_anew_is_worked_out_before_the_ledger_is_locked(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.pay(70)
+    scene.cast.move_world(Change("add", "/note", value="seen"))
+    done: list[str] = []
+
+    def noting(name: str, does: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*args: Any, **asked: Any) -> Any:
+            done.append(name)
+            return does(*args, **asked)
+
+        return noted
+
+    planned = scene.plan(1, keep=(3,))
+    monkeypatch.setattr(restorations, "written_anew", noting("read", restorations.written_anew))
+    monkeypatch.setattr(restoring, "invalidate", noting("write", invalidate))
+    assert scene.go(planned).status == "done"
+    assert done == ["read", "write"]
 
 
 def test_carrying_on_twice_does_everything_once(scene: Scene) -> None:
@@ -382,3 +488,38 @@ def test_a_return_of_one_workspace_leaves_the_other_alone(scene: Scene) -> None:
     before = snapshots.head(scene.cast.other.id, scene.cast.other_book.state_id)
     scene.back(1)
     assert snapshots.head(scene.cast.other.id, scene.cast.other_book.state_id) == before
+
+
+@pytest.mark.parametrize("changed", [{"plan": {}}, {"status": "planned"}, {"reason": "another"}])
+def test_what_was_carried_out_stays_as_it_was(scene: Scene, changed: dict[str, Any]) -> None:
+    scene.pay(70)
+    row = scene.back(1)
+    with pytest.raises(IntegrityError, match="a restoration that was carried out stays"):
+        Restoration.objects.filter(id=row.id).update(**changed)
+
+
+@pytest.mark.parametrize("fallen", [{"epoch": 0}, {"number": 1}])
+def test_a_state_never_goes_back_in_number_or_epoch(scene: Scene, fallen: dict[str, int]) -> None:
+    scene.pay(70)
+    scene.back(1)
+    with pytest.raises(IntegrityError, match="a State goes forward"):
+        State.objects.filter(id=scene.book).update(**fallen)
+
+
+def test_a_run_that_nobody_was_shown_is_not_set_aside(scene: Scene) -> None:
+    scene.pay(70)
+    planned = scene.plan(1)
+    scene.confirm(planned)
+    run = scene.job(5)
+    assert carry_on(planned, now=now()) == "refused"
+    assert "Another run has begun" in scene.read(planned).problem
+    assert scene.run(run.id).status != "superseded"
+
+
+def test_a_proposal_that_nobody_was_shown_does_not_fall(scene: Scene) -> None:
+    scene.pay(70)
+    planned = scene.plan(1)
+    scene.confirm(planned)
+    asked = scene.cast.ask(5, origin="client:3")
+    assert carry_on(planned, now=now()) == "refused"
+    assert scene.cast.answer(asked).status == "pending"

@@ -1,5 +1,6 @@
 """Stopping: what an agent takes part in ends, what it proposed falls; only a person undoes it."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ from agents.operations import stopping
 from agents.operations.ending import end
 from agents.operations.pausing import pause, resume
 from agents.operations.running import work
-from agents.operations.stopping import stop
+from agents.operations.stopping import end_left, stop
 from agents.operations.waking import wake_run
 from approvals import queries as approvals
 from console.actors import Actor
@@ -111,6 +112,33 @@ def test_ends_what_is_left_when_it_is_asked_again_after_a_crash(
     assert not stopped(ada)
     assert {stage.run(run.id).status for run in runs} == {"terminated"}
     assert said(stage, "agent:scout") == ["agent.stopped"]
+
+
+def test_ends_what_was_met_after_the_click_by_a_clock_that_is_behind(
+    stage: Stage, ada: Actor
+) -> None:
+    run = stage.submit("count")
+    work()
+    assert stop(actor=ada, name="scout", reason=BECAUSE, now=now() - timedelta(hours=1))
+    assert stands(stage, run) == ("terminated", None)
+
+
+def test_the_timer_ends_what_a_crash_has_left(
+    stage: Stage, ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [stage.submit("count", key=str(number)) for number in range(3)]
+    work()
+    with monkeypatch.context() as patch:
+        patch.setattr(stopping, "_end_all", lambda *_: None)
+        stopped(ada)
+    waits = stage.submit("steps", steps=1)
+    work()
+    assert end_left(now=now()) == 0
+    later = now() + timedelta(minutes=2)
+    assert [end_left(now=later), end_left(now=later)] == [3, 0]
+    assert {stage.run(run.id).status for run in runs} == {"terminated"}
+    assert stage.run(runs[0].id).problem == f"Ada stopped scout: {BECAUSE}"
+    assert stands(stage, waits)[0] == "paused"
 
 
 def test_leaves_other_workspaces_and_other_agents_alone(stage: Stage, ada: Actor) -> None:

@@ -233,6 +233,22 @@ class TestWaiting:
         cancel(actor=cast.ada, job_id=UUID(job_id), now=now())
         assert robot.get(f"{JOBS}/{job_id}/wait").json()["status"] == "terminated"
 
+    def test_goes_on_waiting_while_a_job_is_between_two_runs(
+        self, robot: Robot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job_id = submitted(robot)
+        Run.objects.update(status="superseded", finished_at=now())
+        waited: list[float] = []
+
+        def queue(seconds: float) -> None:
+            waited.append(seconds)
+            Run.objects.update(status="queued", finished_at=None)
+
+        monkeypatch.setattr("agents.api.jobs.time.sleep", queue)
+        monkeypatch.setattr("agents.api.jobs.connection.close", lambda: None)
+        answer = robot.get(f"{JOBS}/{job_id}/wait", seconds=30, status="running")
+        assert (answer.json()["status"], len(waited)) == ("queued", 1)
+
     @pytest.mark.parametrize("seconds", ["-1", "31", "nan", "inf", "x", "1e99"])
     def test_waits_no_longer_than_it_should(self, robot: Robot, seconds: str) -> None:
         answer = robot.get(f"{JOBS}/{submitted(robot)}/wait", seconds=seconds)

@@ -55,7 +55,6 @@ BODIES = {
     "marks": {"kind": "pin", "number": 1},
     "outside": {"document": {}},
     "pause": {"reason": "mine"},
-    "resume": {"reason": "mine"},
     "stop": {"reason": "mine"},
 }
 

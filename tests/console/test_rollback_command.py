@@ -103,3 +103,11 @@ def test_the_replay_goes_from_each_version_to_every_earlier_one(
     versions: int, stops: list[int]
 ) -> None:
     assert list(itinerary(versions)) == stops
+
+
+@pytest.mark.parametrize("number", ["²", "-1", ""])
+def test_what_only_looks_like_a_number_is_a_name_that_nothing_has(
+    scene: Scene, number: str
+) -> None:
+    with pytest.raises(CommandError, match="No snapshot of"):
+        rollback(f"--to={number}")

@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from console import settings
 from console.supervision import addresses, embedded, lock, parts
 from console.supervision.guardian import Guardian
 from console.supervision.parts import Options, PortTaken
@@ -106,6 +108,20 @@ pathlib.Path({str(note)!r}).write_text(str(child.pid))
     supervisor.watch()
     os.kill(supervisor.pids()["worker"], signal.SIGKILL)
     eventually(lambda: not lives(orphan))
+
+
+def test_every_queue_has_a_process_that_listens() -> None:
+    celery: dict[str, Any] = settings.CELERY
+    queues = {route["queue"] for route in celery["task_routes"].values()}
+    with parts.listen(Options()) as listener:
+        processes = parts.console(listener)
+    heard = {
+        queue
+        for process in processes
+        if "-Q" in process.argv
+        for queue in process.argv[process.argv.index("-Q") + 1].split(",")
+    }
+    assert heard == {*queues, celery["task_default_queue"]}
 
 
 def test_stops_stage_by_stage(tmp_path: Path) -> None:

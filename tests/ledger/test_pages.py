@@ -68,11 +68,11 @@ def test_costs_as_many_queries_for_many_lines_as_for_few(
 ) -> None:
     browser = house.client("cleo")
     browser.get(house.url("ledger"))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         browser.get(house.url("ledger"))
     for number in range(20):
         house.propose("set_note", note=str(number))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         browser.get(house.url("ledger"))
 
 

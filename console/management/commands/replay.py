@@ -167,6 +167,6 @@ def _plan(text: str) -> Plan:
     if text in {"approve", "reject"}:
         return Plan(None if text == "approve" else 0)
     word, _, number = text.partition(":")
-    if word != "first" or not number.isdigit():
+    if word != "first" or not (number.isascii() and number.isdecimal()):
         raise ArgumentTypeError(f"{text!r} is none of approve, reject and first:K.")
     return Plan(int(number))

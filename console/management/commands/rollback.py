@@ -99,13 +99,13 @@ def _wanted(actor: Actor, options: dict[str, Any]) -> Wanted:
 
 def _number(state: Head, text: str) -> int | Literal["clean"]:
     """Read a snapshot's number, or the name that stands at one."""
-    if text.isdigit():
+    if text.isascii() and text.isdecimal():
         return int(text)
+    if text == CLEAN:
+        return "clean"
     named = marks.called(state.workspace_id, state.state_id, text)
     if named is not None and named.number:
         return named.number
-    if text == CLEAN:
-        return "clean"
     raise CommandError(f"No snapshot of {state.key} is called {text!r}.")
 
 

@@ -18,6 +18,7 @@ from agents import queries as agents
 from agents.operations.halting import hold_halted
 from agents.operations.measuring import measure_some
 from agents.operations.retaining import sweep_due
+from agents.operations.stopping import end_left
 from agents.operations.sweeping import sweep_some
 from agents.operations.waking import wake_unheard
 from agents.queries import restorations
@@ -145,6 +146,7 @@ def sweep() -> None:
     _calmly("rebase", _rebase_outdated)
     _calmly("wake", wake_unheard)
     _calmly("halt", hold_halted)
+    _calmly("stop", lambda: end_left(now=_now()))
     _calmly("restore", _ring_for_restorations)
     _calmly("work", _ring_for_work)
     _calmly("effects", _ring_for_effects)
