@@ -48,5 +48,6 @@ def test_several_roles_add_up_and_unknown_ones_count_for_nothing(
 
 
 def test_no_scope_lets_a_program_decide() -> None:
-    assert set(SCOPES) == {"jobs:read", "jobs:write", "proposals:read", "proposals:write"}
+    things = {"jobs", "proposals", "states", "agents"}
+    assert set(SCOPES) == {f"{thing}:{verb}" for thing in things for verb in ("read", "write")}
     assert unknown_scopes(["jobs:read", "proposals:decide", "*"]) == ["proposals:decide", "*"]

@@ -298,15 +298,15 @@ class TestTheApi:
         assert (shown["run"], shown["waiting_for"]) == (str(run.id), str(run.waiting_for))
         assert robot.get(f"{API}/scout").json() == shown
 
-    def test_pauses_resumes_and_stops(self, cast: Cast, robot: Robot, run: Run) -> None:
+    def test_pauses_and_stops(self, cast: Cast, robot: Robot, run: Run) -> None:
         answers = [
             robot.post(f"{API}/scout/{verb}", {"reason": "because"}).json()
-            for verb in ("pause", "pause", "resume", "stop")
+            for verb in ("pause", "pause", "stop")
         ]
-        assert [each["status"] for each in answers] == ["paused", "paused", "active", "stopped"]
-        assert [each["activity"] for each in answers] == ["held", "held", "waiting", "idle"]
+        assert [each["status"] for each in answers] == ["paused", "paused", "stopped"]
+        assert [each["activity"] for each in answers] == ["held", "held", "idle"]
         assert queries.run(cast.workspace.id, run.id).status == "terminated"
-        assert cast.said("agent:scout") == ["agent.paused", "agent.resumed", "agent.stopped"]
+        assert cast.said("agent:scout") == ["agent.paused", "agent.stopped"]
 
     def test_shows_jobs_whatever_their_run_is(self, cast: Cast, robot: Robot, run: Run) -> None:
         robot.post(f"{API}/scout/pause", {"reason": "because"})
@@ -314,10 +314,12 @@ class TestTheApi:
         supersede(actor=cast.ada, run_id=run.id, reason="x", now=now())
         assert robot.get(f"/api/v1/jobs/{run.job_id}").json()["status"] == "superseded"
 
-    def test_leaves_what_was_stopped_to_people(self, robot: Robot, run: Run) -> None:
-        robot.post(f"{API}/scout/stop", {"reason": "because"})
+    @pytest.mark.parametrize("verb", ["pause", "stop"])
+    def test_leaves_it_to_people_to_resume(self, robot: Robot, run: Run, verb: str) -> None:
+        robot.post(f"{API}/scout/{verb}", {"reason": "because"})
         answer = robot.post(f"{API}/scout/resume", {"reason": "because"})
-        assert code_of(answer) == "403 forbidden"
+        assert code_of(answer) == "404 not_found"
+        assert robot.get(f"{API}/scout").json()["activity"] != "waiting"
 
     def test_asks_for_the_scope_and_the_reason(self, cast: Cast, robot: Robot, run: Run) -> None:
         reader = robot_of(cast, cast.eve, "agents:read")

@@ -183,7 +183,6 @@ def job(scene: Scene, does: str) -> store.Claim:
 def test_a_run_at_work_is_before_it_or_does_not_count(
     scene: Scene, both: Race, pairs: int, does: str
 ) -> None:
-    orders: Counter[str] = Counter()
     for nth in range(pairs):
         start = scene.cast.head().number
         scene.cast.move_world(Change("add", f"/n{nth}", value=1))
@@ -192,7 +191,6 @@ def test_a_run_at_work_is_before_it_or_does_not_count(
         acts: list[Act] = [carrying(planned), partial(lead, claimed)]
         both.run(*acts) if nth % 2 else both.run(*acts[::-1])
         run, went_back = scene.run(claimed.run_id), scene.read(planned).status
-        orders[f"{went_back} {run.status}"] += 1
         assert went_back == "done" or (does == "observe" and went_back == "refused")
         assert not Proposal.objects.filter(origin=f"run:{run.id}", status="pending").exists()
         if went_back == "done":
@@ -202,7 +200,6 @@ def test_a_run_at_work_is_before_it_or_does_not_count(
         else:
             scene.back(start)
         settle(scene, claimed.job_id)
-    assert len(orders) > 1 or does != "observe", orders
     assert scene.cast.ledger_objection() is None
 
 

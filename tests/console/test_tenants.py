@@ -63,6 +63,7 @@ class World:
         token, secret = make_token(
             actor=maker, name="t", scopes=[*SCOPES], lifetime=timedelta(days=1), now=now()
         )
+        agent = _only_here(stage, slug)
         ids = {
             "run_id": run.id,
             "job_id": run.job_id,
@@ -71,7 +72,8 @@ class World:
             "token_id": token.id,
             "restoration_id": _plan(stage, run.id),
             "mark_id": _pin(stage),
-            "name": _only_here(stage, slug),
+            "agent_id": agent.id,
+            "name": agent.name,
             "number": 1,
             "index": 0,
         }
@@ -90,17 +92,15 @@ def _pin(stage: Stage) -> UUID:
     return pin(actor=stage.ana, state_id=state_id, number=1, reason="", now=now()).id
 
 
-def _only_here(stage: Stage, slug: str) -> str:
-    """Name an agent that has worked in this workspace and in no other."""
-    name = f"agent-of-{slug}"
-    Agent.objects.create(
+def _only_here(stage: Stage, slug: str) -> Agent:
+    """Make an agent that has worked in this workspace and in no other."""
+    return Agent.objects.create(
         workspace_id=stage.setup.workspace_id,
-        name=name,
+        name=f"agent-of-{slug}",
         status_at=now(),
         seen_at=now(),
         created_at=now(),
     )
-    return name
 
 
 @pytest.fixture

@@ -82,7 +82,8 @@ class TestReporting:
         report(house, book, BOOK)
         assert readings.mirrored(house.workspace.id, book.state_id).mirrors == "pushed"
         subject = f"state:{book.state_id}"
-        verbs = list(Entry.objects.filter(subject=subject).values_list("verb", flat=True))
+        lines = Entry.objects.filter(subject=subject).order_by("seq")
+        verbs = list(lines.values_list("verb", flat=True))
         assert verbs == ["state.created", "state.mirrors", "state.read_outside"]
 
     def test_finds_no_difference_where_there_is_none(self, house: House, book: Head) -> None:
