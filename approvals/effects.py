@@ -7,10 +7,13 @@ new document. The preview that a reviewer sees and the execution run this same f
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from console.canonical import Json
+from snapshots import pointer
 from snapshots.diff import Change, apply
+from snapshots.pointer import BadPointer, NothingThere
 
 Params = dict[str, Any]
 Document = Any
@@ -35,16 +38,38 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """What limits and authority look at: how much, to whom, about whom."""
+
+    amount: Decimal | None = None
+    currency: str = ""
+    counterparty: str = ""
+    subject: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return what the revision's row keeps."""
+        amount = None if self.amount is None else str(self.amount)
+        return {
+            "amount": amount,
+            "currency": self.currency,
+            "counterparty": self.counterparty,
+            "subject": self.subject,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
-    """The three questions an action type answers about a document and parameters.
+    """The questions that an action type answers about a document and parameters.
 
     `preview` returns the new document and never touches the one it was given; `checks` returns
-    sentences for the reviewer; `facts` returns words for the title that stand in the document.
+    sentences for the reviewer; `facts` returns words for the title that stand in the document;
+    `measure` returns what limits look at.
     """
 
     preview: Callable[[Document, Params], Json]
     checks: Callable[[Document, Params], list[Check]] = lambda _document, _params: []
     facts: Callable[[Document, Params], dict[str, str]] = lambda _document, _params: {}
+    measure: Callable[[Document, Params], Measure] = lambda _document, _params: Measure()
 
 
 _effects: dict[str, Effect] = {}
@@ -60,10 +85,44 @@ def is_known(name: str) -> bool:
     return name == STATED or name in _effects
 
 
-def resolve(name: str, stated: Sequence[Change]) -> Effect:
+def resolve(name: str, stated: Sequence[Change], measures: dict[str, str] | None = None) -> Effect:
     """Return the effect of an action type. Raises: CannotDo when no pack carries it."""
     if name == STATED:
-        return Effect(preview=lambda document, _params: apply(document, list(stated)))
+        return Effect(
+            preview=lambda document, _params: apply(document, list(stated)),
+            measure=lambda _document, params: _measured(params, measures or {}),
+        )
     if name not in _effects:
         raise CannotDo(f"The effect {name!r} is not installed here.")
     return _effects[name]
+
+
+def _measured(params: Params, measures: dict[str, str]) -> Measure:
+    """Read what limits look at from the parameters themselves."""
+    found = {name: _at(params, where) for name, where in measures.items()}
+    return Measure(
+        amount=_amount(found.get("amount")),
+        currency=str(found.get("currency", ""))[:3],
+        counterparty=str(found.get("counterparty", ""))[:200],
+        subject=str(found.get("subject", ""))[:200],
+    )
+
+
+def _at(params: Params, where: str) -> Any:
+    """Return the value at a JSON Pointer; what is no pointer stands for itself, as a currency."""
+    if not where.startswith("/"):
+        return where
+    try:
+        return pointer.get(params, where)
+    except (BadPointer, NothingThere):
+        return ""
+
+
+def _amount(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None

@@ -1,17 +1,36 @@
 """Which moves are legal for a proposal, and for an execution?"""
 
+# Recalled, stale, withdrawn or invalidated is reached from approved only while it is held.
 PROPOSAL_MOVES: dict[str, frozenset[str]] = {
-    "pending": frozenset({"approved", "rejected", "expired", "stale", "withdrawn", "invalidated"}),
-    # Back from approved only while the execution is held: somebody recalled it.
+    "pending": frozenset(
+        {
+            "approved",
+            "rejected",
+            "info_requested",
+            "changes_requested",
+            "expired",
+            "stale",
+            "withdrawn",
+            "invalidated",
+        }
+    ),
+    # Somebody asked the proposer; the clock stands still.
+    "info_requested": frozenset({"pending", "stale", "withdrawn", "invalidated"}),
+    # It went back to the proposer, who words it anew or lets it go.
+    "changes_requested": frozenset({"pending", "expired", "stale", "withdrawn", "invalidated"}),
     "approved": frozenset({"pending", "stale", "withdrawn", "invalidated"}),
     "rejected": frozenset(),
+    # Refused by a policy when it was made; nobody was asked.
+    "denied": frozenset(),
     "expired": frozenset(),
     "stale": frozenset(),
     "withdrawn": frozenset(),
     "invalidated": frozenset(),
 }
 PROPOSAL_STATUSES = sorted(PROPOSAL_MOVES)
-OPEN = "pending"
+# What can be decided on now, and what is not settled yet.
+PENDING = "pending"
+OPEN = ("pending", "info_requested", "changes_requested")
 
 EXECUTION_MOVES: dict[str, frozenset[str]] = {
     "held": frozenset({"succeeded", "recalled", "failed"}),
@@ -28,5 +47,10 @@ def may_move(status: str, to: str) -> bool:
 
 
 def is_open(status: str) -> bool:
-    """Say whether a person can still decide."""
-    return status == OPEN
+    """Say whether a proposal is not settled: a person, or its proposer, still has a say."""
+    return status in OPEN
+
+
+def is_decidable(status: str) -> bool:
+    """Say whether people can decide at this moment."""
+    return status == PENDING

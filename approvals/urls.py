@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from approvals import views
+from approvals.views import proposals as views
 
 app_name = "approvals"
 urlpatterns = [

@@ -8,7 +8,7 @@ from agents.api.drift import of_state as drift_of_state
 from agents.api.drift import router as drift
 from agents.api.jobs import router as jobs
 from agents.api.restorations import router as restorations
-from approvals.api import router as proposals
+from approvals.api.proposals import router as proposals
 from console import problems
 from snapshots.api import router as states
 from snapshots.outside import router as outside

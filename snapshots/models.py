@@ -10,7 +10,7 @@ from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 from console.ids import new_id
 
 CAUSES = ["import", "proposal", "outside", "rollback", "memory", "sweep"]
-KINDS = ["record", "memory"]
+KINDS = ["record", "memory", "policies"]
 MARKS = ["name", "pin", "hold"]
 WORKSPACE = "access.Workspace"
 
@@ -44,7 +44,12 @@ class State(models.Model):
         constraints: ClassVar = [
             UniqueConstraint(fields=["workspace", "key"], name="a_state_key_is_used_once"),
             UniqueConstraint(fields=["workspace", "id"], name="a_state_belongs_to_one_workspace"),
-            CheckConstraint(condition=Q(kind__in=KINDS), name="a_state_is_a_record_or_a_memory"),
+            UniqueConstraint(
+                fields=["workspace"],
+                condition=Q(kind="policies"),
+                name="a_workspace_has_one_set_of_policies",
+            ),
+            CheckConstraint(condition=Q(kind__in=KINDS), name="a_state_is_of_a_known_kind"),
         ]
 
     def __str__(self) -> str:

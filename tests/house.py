@@ -18,9 +18,10 @@ from approvals.effects import CannotDo, Check, Effect
 from approvals.fields import Field
 from approvals.operations.deciding import decide
 from approvals.operations.proposing import Exhibit, Request, propose
-from approvals.operations.registering import ActionTypeSpec, declare, set_policy
-from approvals.policy import Choice, Outcome, Terms
+from approvals.operations.registering import ActionTypeSpec, declare
+from approvals.policy import Choice, Outcome
 from approvals.queries import Detail
+from approvals.rulebook import Rule
 from console.access.models import User, Workspace
 from console.access.operations.granting import found, grant
 from console.access.queries import person_as_actor
@@ -29,6 +30,7 @@ from snapshots.diff import Change
 from snapshots.operations.creating import create_state
 from snapshots.operations.observing import observe
 from snapshots.queries import Head
+from tests.terms import asking, matching, set_rules
 
 ROLES = {"ana": "reviewer", "ben": "reviewer", "cleo": "auditor", "ada": "admin", "eve": "engineer"}
 VENDORS = "vendors"
@@ -43,9 +45,9 @@ VENDOR = {
 }
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
-TWO_MUST_AGREE = Terms("Bank details", 1, 2, 2, 1, ("reviewer", "admin"), 3600)
-ONE_MUST_AGREE = Terms("Small things", 1, 1, 1, 1, ("reviewer", "admin"), 7200)
-HELD = Terms("Money leaves", 1, 1, 1, 1, ("reviewer", "admin"), 3600, 600)
+TWO_MUST_AGREE = asking("Bank details", level=2, approvals=2)
+ONE_MUST_AGREE = asking("Small things", expires_seconds=7200)
+HELD = asking("Money leaves", hold_seconds=600)
 FIELDS = (
     Field("/*/iban", "IBAN", "iban", group="Payee", risk=2),
     Field("/*/open", "Open amount", "money", unit="../currency", group="Amount"),
@@ -199,9 +201,12 @@ def _declare(setup: Actor) -> None:
             reversibility="change it back before the next payment run",
         )
         declare(setup, spec)
-    set_policy(setup, 1, ["change_bank"], TWO_MUST_AGREE)
-    set_policy(setup, 2, ["set_note"], ONE_MUST_AGREE)
-    set_policy(setup, 3, ["pay"], HELD)
+    set_rules(
+        setup,
+        Rule(matching("change_bank"), TWO_MUST_AGREE),
+        Rule(matching("set_note"), ONE_MUST_AGREE),
+        Rule(matching("pay"), HELD),
+    )
 
 
 def _vendor(document: Any, params: dict[str, Any]) -> Any:

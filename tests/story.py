@@ -17,9 +17,10 @@ from approvals.effects import STATED, CannotDo, Check, Effect
 from approvals.fields import Field
 from approvals.operations.deciding import decide
 from approvals.operations.proposing import Request, propose
-from approvals.operations.registering import ActionTypeSpec, declare, set_policy
+from approvals.operations.registering import ActionTypeSpec, declare
 from approvals.policy import Choice, Outcome, Terms
 from approvals.queries import Answer, Detail
+from approvals.rulebook import Rule
 from console.access.models import User, Workspace
 from console.access.operations.granting import found, grant
 from console.access.operations.keying import make_token
@@ -33,11 +34,12 @@ from snapshots.diff import Change
 from snapshots.operations.creating import create_state
 from snapshots.operations.observing import observe
 from snapshots.queries import Head
+from tests.terms import asking, matching, set_rules
 
 BOOK = "ledger/acme"
 NORTHWIND, QUICKFIX = "V7", "V9"
 ANYTHING = {"type": "object", "additionalProperties": True}
-ONE = Terms("one reviewer", 1, 1, 1, 1, ("reviewer", "admin"), 3_600)
+ONE = asking()
 TRUSTED = "The vendor is trusted"
 PAY_SCHEMA = {
     "type": "object",
@@ -144,8 +146,8 @@ class Cast:
 
     def policy(self, action_types: Sequence[str] = ("*",), **terms: Any) -> Terms:
         """Set the workspace's only policy: one reviewer, except where `terms` say otherwise."""
-        wanted = replace(ONE, **terms)
-        set_policy(self.setup, 1, list(action_types), wanted)
+        wanted = asking(**terms)
+        set_rules(self.setup, Rule(matching(tuple(action_types)), wanted))
         return wanted
 
     def enlist(self, name: str, *roles: str) -> Actor:

@@ -10,7 +10,7 @@ from approvals import lifecycle, policy, queries
 from approvals.models import Decision, Proposal, Revision
 from approvals.operations.executing import WorldChanged, carry_out_or_hold
 from approvals.operations.settling import announce, settle
-from approvals.policy import Choice, Outcome, Terms
+from approvals.policy import Choice, Outcome, Question, Terms
 from console.actors import Actor
 from console.canonical import Json
 from console.errors import Conflict, Forbidden, Invalid, NotFound
@@ -74,16 +74,16 @@ def decide(  # noqa: PLR0913  (a signed act has that many parts)
         head, proposal, current = _locked(actor, proposal_id)
         if _decided_before(proposal, revision, actor, choice):
             return _standing(proposal)
-        terms = Terms.from_json(proposal.terms)
+        question = queries.question(proposal, current, now)
         _refuse_unless_open(proposal, now)
         _refuse_unless_current(current, revision, digest)
-        _refuse_unless_eligible(actor, terms, proposal)
-        _refuse_unless_complete(terms, current, choice, reason, ticked)
+        _refuse_unless_eligible(actor, question)
+        _refuse_unless_complete(question.terms, current, choice, reason, ticked)
         if choice == "approve":
             _refuse_unless_quiet(head, current)
         _record(proposal, current, actor, choice, reason, _known_ticks(current, ticked), now)
         votes = queries.votes(proposal, current.number)
-        outcome = policy.outcome(terms, policy.counted(terms, votes, proposal.lineage))
+        outcome = policy.outcome(question, votes)
         _conclude(outcome, proposal, current, head, actor, reason, now)
     return outcome
 
@@ -139,12 +139,10 @@ def _refuse_unless_current(current: Revision, revision: int, digest: str) -> Non
         raise RevisionChanged(shown=revision, current=current.number)
 
 
-def _refuse_unless_eligible(actor: Actor, terms: Terms, proposal: Proposal) -> None:
-    objection = policy.objection_to(
-        kind=actor.kind, ref=actor.ref, roles=actor.roles, terms=terms, lineage=proposal.lineage
-    )
+def _refuse_unless_eligible(actor: Actor, question: Question) -> None:
+    objection = policy.objection_to(queries.reviewer(actor), question)
     if objection:
-        raise NotEligible(objection)
+        raise NotEligible(objection.sentence)
 
 
 def _refuse_unless_complete(

@@ -15,7 +15,6 @@ from approvals import lifecycle, policy, queries
 from approvals.models import Execution, Proposal, Revision
 from approvals.operations.previewing import EffectImpossible, preview
 from approvals.operations.settling import announce, wake
-from approvals.policy import Terms
 from console.actors import Actor, system
 from console.canonical import Json
 from console.doorbell.operations.ringing import ring_task
@@ -48,7 +47,7 @@ def carry_out_or_hold(
 
     Part of the deciding transaction, which holds the locks on State and proposal.
     """
-    hold = timedelta(seconds=Terms.from_json(proposal.terms).hold_seconds)
+    hold = timedelta(seconds=queries.terms_of(proposal, revision).hold_seconds)
     execution = Execution.objects.create(
         workspace_id=proposal.workspace_id,
         proposal=proposal,
@@ -103,7 +102,7 @@ def _execute(
 ) -> None:
     if (head.number, head.epoch) != (revision.base_number, revision.base_epoch):
         raise WorldChanged
-    _refuse_unless_agreed(proposal, revision)
+    _refuse_unless_agreed(proposal, revision, now)
     stated = [Change.from_json(item) for item in revision.stated or []]
     effect = preview(proposal.action_type, revision.params, stated, head)
     if effect.digest != execution.digest:
@@ -126,10 +125,9 @@ def _execute(
     announce(proposal.id, proposal.workspace_id)
 
 
-def _refuse_unless_agreed(proposal: Proposal, revision: Revision) -> None:
-    terms = Terms.from_json(proposal.terms)
+def _refuse_unless_agreed(proposal: Proposal, revision: Revision, now: datetime) -> None:
     votes = queries.votes(proposal, revision.number)
-    if policy.outcome(terms, policy.counted(terms, votes, proposal.lineage)) != "approved":
+    if policy.outcome(queries.question(proposal, revision, now), votes) != "approved":
         raise NotAgreed
 
 

@@ -23,7 +23,7 @@ def lock_all(workspace_id: UUID, state_ids: Sequence[UUID], origins: Sequence[st
     is_held = Q(status="approved", executions__status="held")
     rows = Proposal.objects.select_for_update(no_key=True, of=("self",))
     rows = rows.filter(Q(state__in=state_ids) | Q(origin__in=origins), workspace=workspace_id)
-    rows = rows.filter(Q(status=lifecycle.OPEN) | is_held)
+    rows = rows.filter(Q(status__in=lifecycle.OPEN) | is_held)
     with patiently():
         list(rows.order_by("id").values_list("id", flat=True))
 
@@ -36,7 +36,7 @@ def invalidate(
     Locks: the proposals, which the caller holds already; part of its transaction.
     """
     rows = Proposal.objects.select_for_update(no_key=True, of=("self",))
-    rows = rows.filter(workspace=actor.workspace_id, status=lifecycle.OPEN)
+    rows = rows.filter(workspace=actor.workspace_id, status__in=lifecycle.OPEN)
     found = list(rows.filter(Q(state__in=state_ids) | Q(origin__in=origins)).order_by("id"))
     for proposal in found:
         settle(proposal, "invalidated", actor=actor, reason=reason, now=now)

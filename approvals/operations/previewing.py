@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from approvals import effects
-from approvals.effects import CannotDo, Check
+from approvals.effects import CannotDo, Check, Measure
 from approvals.fields import rows
 from approvals.models import ActionType
 from approvals.parameters import title
@@ -40,6 +40,7 @@ class Preview:
     title: str
     sealed: bytes
     is_described: bool
+    measure: Measure
 
     @property
     def digest(self) -> str:
@@ -56,11 +57,12 @@ def preview(
     """
     document = snapshots.content(base.state_id, base.number)
     try:
-        effect = effects.resolve(action_type.effect, stated)
+        effect = effects.resolve(action_type.effect, stated, action_type.measures)
         after = effect.preview(document, params)
         changes = diff(document, after, keys=base.list_keys)
         checks = effect.checks(document, params)
         facts = effect.facts(document, params)
+        measure = effect.measure(document, params)
     except (CannotDo, BadChange, DoesNotFit, NotContent) as error:
         raise EffectImpossible(str(error)) from error
     return Preview(
@@ -71,6 +73,7 @@ def preview(
         sealed=_seal(action_type.name, params, base, changes),
         is_described=not action_type.fields
         or all(row.described for row in rows(changes, fields_of(action_type), document, after)),
+        measure=measure,
     )
 
 

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from approvals import queries
 from approvals.effects import STATED, Check
 from approvals.models import ActionType, Evidence, Proposal, Revision
+from approvals.operations.evaluating import evaluate
 from approvals.operations.previewing import Preview, preview
 from approvals.parameters import objections_to
-from approvals.policy import Terms, rank, terms_for
+from approvals.policy import Terms, rank
 from console.access.queries import people_with_role
 from console.actors import Actor
 from console.canonical import FILE_LIMITS, Json, Unreadable, check, digest, sha256
@@ -193,7 +193,8 @@ def _action_type(actor: Actor, request: Request) -> ActionType:
 def _write(
     actor: Actor, request: Request, action_type: ActionType, shown: Preview, now: datetime
 ) -> UUID:
-    terms = terms_for(queries.rules(actor.workspace_id), action_type.name)
+    agent = actor.name if actor.kind == "agent" else ""
+    terms = evaluate(actor.workspace_id, action_type, shown, request.params, agent=agent, now=now)
     lineage = sorted({*actor.lineage, *request.lineage})
     checks = [*shown.checks, *_eligibility(actor, terms, lineage)]
     risk = risk_of(action_type, shown)
@@ -207,6 +208,13 @@ def _write(
         proposer=actor.to_json(),
         lineage=lineage,
         terms=terms.to_json(),
+        policy=terms.policy,
+        level=terms.level,
+        amount=shown.measure.amount,
+        currency=shown.measure.currency,
+        counterparty=shown.measure.counterparty,
+        subject=shown.measure.subject,
+        agent=agent[:120],
         risk=risk,
         rank=rank(risk, int(due_at.timestamp())),
         origin=request.origin,
@@ -222,6 +230,8 @@ def _write(
         1,
         shown,
         checks,
+        author=actor,
+        terms=terms,
         params=request.params,
         stated=request.stated,
         rationale=request.rationale[:RATIONALE_AT_MOST],
@@ -247,6 +257,8 @@ def write_revision(  # noqa: PLR0913  (a row's columns)
     shown: Preview,
     checks: Sequence[Check],
     *,
+    author: Actor,
+    terms: Terms,
     params: dict[str, Any],
     stated: Sequence[Change],
     rationale: str,
@@ -266,6 +278,10 @@ def write_revision(  # noqa: PLR0913  (a row's columns)
         base_digest=shown.base.digest,
         base_epoch=shown.base.epoch,
         sealed=shown.sealed,
+        measure=shown.measure.to_json(),
+        terms=terms.to_json(),
+        lineage=proposal.lineage,
+        author=author.to_json(),
         digest=shown.digest,
         rationale=rationale,
         why=why,
@@ -282,9 +298,9 @@ def risk_of(action_type: ActionType, shown: Preview) -> int:
 def _eligibility(actor: Actor, terms: Terms, lineage: list[str]) -> list[Check]:
     people = people_with_role(actor.workspace_id, list(terms.roles))
     left = [person for person, _ in people if f"person:{person.id}" not in lineage]
-    if len(left) >= terms.approvals:
+    if len(left) >= terms.needed:
         return []
-    sentence = f"{terms.approvals} must agree, but only {len(left)} in this workspace may."
+    sentence = f"{terms.needed} must agree, but only {len(left)} in this workspace may."
     return [Check(ELIGIBILITY, passed=False, sentence=sentence)]
 
 

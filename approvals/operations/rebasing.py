@@ -59,7 +59,7 @@ def rebase(*, actor: Actor, proposal_id: UUID, now: datetime) -> int:
 def rebase_all(*, actor: Actor, state_id: UUID, now: datetime) -> int:
     """Rebase every open proposal on a State that was made on an older snapshot."""
     rows = Proposal.objects.filter(
-        workspace_id=actor.workspace_id, state_id=state_id, status=lifecycle.OPEN
+        workspace_id=actor.workspace_id, state_id=state_id, status__in=lifecycle.OPEN
     )
     found = list(rows.order_by("rank").values_list("id", flat=True))
     for proposal_id in found:
@@ -76,7 +76,7 @@ def _revise(
 ) -> None:
     same = [change.to_json() for change in shown.changes] == current.changes
     why = "The record moved elsewhere; this effect is unchanged." if same else "The record moved."
-    revise(proposal, current, shown, why, now)
+    revise(proposal, current, shown, actor=actor, why=why, now=now)
     body: dict[str, Json] = {
         "revision": proposal.revision,
         "digest": shown.digest,

@@ -76,7 +76,8 @@ def _reopen(
 ) -> None:
     proposal.status, proposal.settled_at = "pending", None
     proposal.settled_by = proposal.settled_reason = ""
-    revise(proposal, current, shown, f"Recalled by {actor.name}.", now)
+    why = f"Recalled by {actor.name}."
+    revise(proposal, current, shown, actor=actor, why=why, now=now)
 
 
 def _refuse_unless_allowed(actor: Actor, proposal: Proposal) -> None:

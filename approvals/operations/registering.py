@@ -1,4 +1,4 @@
-"""Declare action types and policies in a workspace."""
+"""Declare action types in a workspace."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,9 +8,8 @@ from django.db import transaction
 
 from approvals import effects
 from approvals.fields import Field
-from approvals.models import ActionType, Policy
+from approvals.models import ActionType
 from approvals.parameters import schema_objection
-from approvals.policy import Terms
 from console.actors import Actor
 from console.canonical import Json
 from console.errors import Invalid
@@ -29,7 +28,7 @@ class ActionTypeSpec:
 
     `sentence` is a template over parameters and facts; `risk` is 1 low, 2 medium, 3 high. One that
     `leaves_house` does something outside that a rollback cannot take back; `reversibility` says
-    what people can do about it then.
+    what people can do about it then. `measures`: see the row.
     """
 
     name: str
@@ -41,6 +40,7 @@ class ActionTypeSpec:
     risk: int = 2
     reversibility: str = ""
     leaves_house: bool = False
+    measures: dict[str, str] = field(default_factory=dict)
 
 
 def declare(actor: Actor, spec: ActionTypeSpec) -> UUID:
@@ -61,6 +61,7 @@ def declare(actor: Actor, spec: ActionTypeSpec) -> UUID:
         "risk": spec.risk,
         "reversibility": spec.reversibility,
         "leaves_house": spec.leaves_house,
+        "measures": spec.measures,
     }
     with transaction.atomic():
         rows = ActionType.objects.select_for_update(no_key=True)
@@ -73,31 +74,3 @@ def declare(actor: Actor, spec: ActionTypeSpec) -> UUID:
         body: dict[str, Json] = {"name": spec.name, "effect": spec.effect, "risk": spec.risk}
         append(actor, "action_type.declared", f"action_type:{row.id}", body)
     return row.id
-
-
-def set_policy(actor: Actor, position: int, action_types: list[str], terms: Terms) -> None:
-    """Put a policy at a position; a changed one gets the next version."""
-    values: dict[str, Any] = {
-        "name": terms.policy,
-        "action_types": action_types,
-        "level": terms.level,
-        "approvals": terms.approvals,
-        "denials": terms.denials,
-        "roles": list(terms.roles),
-        "expires_seconds": terms.expires_seconds,
-        "hold_seconds": terms.hold_seconds,
-    }
-    with transaction.atomic():
-        rows = Policy.objects.select_for_update(no_key=True).filter(workspace_id=actor.workspace_id)
-        known = rows.filter(position=position).first()
-        if known and all(getattr(known, name) == value for name, value in values.items()):
-            return
-        version = known.version + 1 if known else 1
-        row, _ = Policy.objects.update_or_create(
-            workspace_id=actor.workspace_id,
-            position=position,
-            defaults={**values, "version": version},
-        )
-        body: dict[str, Json] = {**terms.to_json(), "version": version}
-        body["action_types"] = [*action_types]
-        append(actor, "policy.set", f"policy:{row.id}", body)

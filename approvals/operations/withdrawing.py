@@ -38,7 +38,7 @@ def withdraw_from(*, actor: Actor, origin: str, reason: str, now: datetime) -> i
             workspace_id=actor.workspace_id, origin=origin
         )
         is_held = Q(status="approved", executions__status="held")
-        found = list(rows.filter(Q(status=lifecycle.OPEN) | is_held).order_by("id"))
+        found = list(rows.filter(Q(status__in=lifecycle.OPEN) | is_held).order_by("id"))
         for proposal in found:
             held = Execution.objects.filter(proposal=proposal, status="held")
             held.update(status="recalled", problem=reason)

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from approvals import policy
+from approvals import policy, queries
 from approvals.policy import Terms
+from approvals.queries import Detail
 from console.actors import Actor
 
 
@@ -23,21 +25,22 @@ class Agreement:
 
 def agreement(terms: Terms, names: Sequence[str]) -> Agreement:
     """Hold those who approved against the terms."""
-    return Agreement(tuple(names), terms.approvals)
+    return Agreement(tuple(names), terms.needed)
 
 
-def objection(actor: Actor, terms: Terms, lineage: list[str]) -> str | None:
+def objection(actor: Actor, found: Detail, now: datetime) -> str | None:
     """Say why this actor may not decide, or nothing when they may."""
-    return policy.objection_to(
-        kind=actor.kind, ref=actor.ref, roles=actor.roles, terms=terms, lineage=lineage
-    )
+    question = queries.question(found.proposal, found.revision, now)
+    barred = policy.objection_to(queries.reviewer(actor), question)
+    return barred.sentence if barred else None
 
 
 def in_words(terms: Terms) -> list[str]:
     """Say what the terms ask for, one sentence each."""
     roles = " or ".join(terms.roles)
-    people = "1 person" if terms.approvals == 1 else f"{terms.approvals} people"
-    denials = "1 rejection ends it" if terms.denials == 1 else f"{terms.denials} rejections end it"
+    people = "1 person" if terms.needed == 1 else f"{terms.needed} people"
+    deny = min((item.deny for item in terms.asked), default=1)
+    denials = "1 rejection ends it" if deny == 1 else f"{deny} rejections end it"
     sentences = [f"{people} with the role {roles} must agree; {denials}."]
     if terms.level > 1:
         sentences.append("Failed checks are ticked one by one, and a reason is given.")

@@ -1,6 +1,7 @@
 """What stands where a person decides: a form, or why there is none?"""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from approvals import lifecycle
@@ -37,14 +38,15 @@ def decision(
     row, revision = found.proposal, found.revision
     agreed = agreement(found.terms, approvers(found))
     typed = typed or Typed(revision.number, revision.digest)
-    mode = _mode(found, actor, typed)
+    barred = objection(actor, found, datetime.now(UTC))
+    mode = _mode(found, actor, typed, barred)
     own = own_decision(found, actor)
     return {
         "proposal": row,
         "typed": typed,
         "mode": mode,
         "refused": refused,
-        "barred": objection(actor, found.terms, row.lineage),
+        "barred": barred,
         "own_decision": own,
         "agreement": agreed,
         "standing": standing(found, agreed),
@@ -56,12 +58,12 @@ def decision(
     }
 
 
-def _mode(found: Detail, actor: Actor, typed: Typed) -> Mode:
+def _mode(found: Detail, actor: Actor, typed: Typed, barred: str | None) -> Mode:
     if not lifecycle.is_open(found.proposal.status):
         return "settled"
     if own_decision(found, actor):
         return "decided"
-    if objection(actor, found.terms, found.proposal.lineage):
+    if barred:
         return "barred"
     is_current = (typed.revision, typed.digest) == (found.revision.number, found.revision.digest)
     return "form" if is_current and not has_moved(found) else "outdated"

@@ -1,7 +1,7 @@
 """What exactly happens if a reviewer says yes, and what is wrong with it?"""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -116,7 +116,7 @@ def own_decision(found: Detail, actor: Actor) -> str:
 
 
 def _may_decide(found: Detail, actor: Actor) -> bool:
-    barred = objection(actor, found.terms, found.proposal.lineage)
+    barred = objection(actor, found, datetime.now(UTC))
     return barred is None and not own_decision(found, actor)
 
 

@@ -1,15 +1,15 @@
 """What does the queue show: what waits, for whom, how urgently, and what was just settled?"""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
-from approvals import queries
+from approvals import policy, queries
 from approvals.fields import rows
 from approvals.formats import Segment
-from approvals.policy import Terms
+from approvals.policy import Reviewer
 from approvals.queries import Settled, Waiting
-from approvals.showing.agreeing import Agreement, agreement, objection
+from approvals.showing.agreeing import Agreement, agreement
 from approvals.showing.texts import told
 from console.actors import Actor
 from console.paging import page
@@ -63,7 +63,8 @@ def queue(actor: Actor, cursor: str = "") -> dict[str, object]:
     """Return what `approvals/_queue.html` shows. Raises: BadCursor (400)."""
     waiting = queries.open_proposals(actor.workspace_id)
     found = page(waiting, by="rank", cursor=cursor, size=PAGE_SIZE, newest_first=False)
-    cards = [_card(actor, item) for item in queries.with_wording(found.rows)]
+    reviewer = queries.reviewer(actor)
+    cards = [_card(actor, reviewer, item) for item in queries.with_wording(found.rows)]
     recent = queries.recently_settled(actor.workspace_id, size=SETTLED_SIZE)
     total = queries.count_open(actor.workspace_id, at_most=COUNTED_AT_MOST)
     return {
@@ -86,13 +87,16 @@ def settled(workspace_id: UUID, cursor: str = "") -> dict[str, object]:
 def next_for(actor: Actor, *, after: UUID) -> Card | None:
     """Return what this person can decide next, other than what they are looking at."""
     first = queries.first_waiting(actor.workspace_id, size=NEXT_WITHIN)
-    cards = (_card(actor, item) for item in first if item.proposal.id != after)
+    reviewer = queries.reviewer(actor)
+    cards = (_card(actor, reviewer, item) for item in first if item.proposal.id != after)
     return next((card for card in cards if card.is_my_turn), None)
 
 
-def _card(actor: Actor, item: Waiting) -> Card:
-    proposal, terms = item.proposal, Terms.from_json(item.proposal.terms)
-    barred = objection(actor, terms, proposal.lineage)
+def _card(actor: Actor, reviewer: Reviewer, item: Waiting) -> Card:
+    proposal = item.proposal
+    question = queries.question(proposal, item.revision, datetime.now(UTC))
+    terms = question.terms
+    barred = policy.objection_to(reviewer, question)
     has_said = any(str(said.person_id) == actor.id for said in item.decisions)
     return Card(
         id=proposal.id,

@@ -108,3 +108,35 @@ class ApiToken(models.Model):
     def __str__(self) -> str:
         """Return the name its maker gave it."""
         return self.name
+
+
+class StepUp(models.Model):
+    """A person proved once more who they are, for one purpose, and not for long.
+
+    `purpose` is the SHA-256 of what it was asked for. `code_step` is the time step of a one-time
+    code, which nobody can use twice. A passkey leaves its `assertion`. It is used once.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    person = models.ForeignKey(User, models.PROTECT, related_name="+")
+    purpose = models.CharField(max_length=64)
+    method = models.CharField(max_length=16)
+    code_step = models.BigIntegerField(null=True)
+    assertion = models.JSONField(null=True)
+    verified_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """A one-time code is one."""
+
+        constraints: ClassVar = [
+            UniqueConstraint(fields=["person", "code_step"], name="a_code_is_used_once"),
+            CheckConstraint(
+                condition=Q(method__in=["password_totp", "passkey"]),
+                name="a_step_up_was_made_in_a_known_way",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return who and how, for a shell."""
+        return f"{self.person_id} {self.method}"

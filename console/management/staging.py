@@ -17,8 +17,10 @@ from agents.packs.recordings import RecordedJob, Recording
 from approvals import queries as approvals
 from approvals.operations.deciding import AlreadySettled, RevisionChanged, decide
 from approvals.operations.executing import WorldChanged
-from approvals.operations.registering import declare, set_policy
-from approvals.policy import Choice, Terms
+from approvals.operations.installing import install
+from approvals.operations.registering import declare
+from approvals.policy import Choice, Terms, Threshold
+from approvals.rulebook import Rule
 from console.access.operations.granting import enrol, found, grant
 from console.access.operations.keying import make_token, revoke_token
 from console.access.queries import people_with_role, person_as_actor
@@ -34,9 +36,7 @@ ONE_REVIEWER = Terms(
     policy="Replay: one reviewer",
     version=1,
     level=1,
-    approvals=1,
-    denials=1,
-    roles=("reviewer", "admin"),
+    thresholds=(Threshold(approve=1),),
     expires_seconds=7 * 24 * 3600,
 )
 
@@ -104,7 +104,7 @@ class Stage:
         actor = system("replay", workspace.id)
         for spec in recording.action_types:
             declare(actor, spec)
-        set_policy(actor, 1, ["*"], ONE_REVIEWER)
+        install(actor=actor, rules=[Rule("true", ONE_REVIEWER)], now=datetime.now(UTC))
         people = _reviewers(actor)
         engineer = enrol("replay@countersign.invalid", "Replay client", secrets.token_hex(16))
         grant(actor, workspace.id, engineer, "engineer")

@@ -34,6 +34,7 @@ __all__ = [
     "find",
     "head",
     "named",
+    "of_kind",
     "sizes",
     "snapshot",
     "snapshots",
@@ -101,6 +102,12 @@ def named(workspace_id: UUID, key: str) -> Head:
     if found is None:
         raise UnknownState(f"There is no State {key!r} in this workspace.", field="state")
     return found
+
+
+def of_kind(workspace_id: UUID, kind: str) -> Head | None:
+    """Return where the one State of a kind that exists once stands, such as `policies`."""
+    state = states(workspace_id).filter(kind=kind).first()
+    return as_head(state) if state else None
 
 
 def snapshots(workspace_id: UUID, state_id: UUID) -> QuerySet[Snapshot]:

@@ -10,16 +10,18 @@ from agents.operations.submitting import JobRequest, submit
 from approvals import queries as approvals
 from approvals.effects import STATED
 from approvals.operations.deciding import decide
-from approvals.operations.registering import ActionTypeSpec, declare, set_policy
-from approvals.policy import Choice, Outcome, Terms
+from approvals.operations.registering import ActionTypeSpec, declare
+from approvals.policy import Choice, Outcome
+from approvals.rulebook import Rule
 from console.access.operations.granting import enrol, found, grant
 from console.access.queries import person_as_actor
 from console.actors import Actor, system
 from snapshots import queries as snapshots
 from snapshots.operations.creating import create_state
 from snapshots.queries import Head
+from tests.terms import asking, set_rules
 
-ONE_REVIEWER = Terms("one reviewer", 1, 1, 1, 1, ("reviewer",), 3600)
+ONE_REVIEWER = asking(roles=("reviewer",))
 BOOK = "book"
 ANYTHING = {"type": "object", "additionalProperties": True}
 
@@ -44,7 +46,7 @@ class Stage:
         person = enrol(f"ana@{slug}.example", "Ana", "a long password")
         grant(setup, workspace.id, person, "reviewer")
         declare(setup, ActionTypeSpec("set", "Set", "Set it", ANYTHING, STATED))
-        set_policy(setup, 1, ["*"], ONE_REVIEWER)
+        set_rules(setup, Rule("true", ONE_REVIEWER))
         book = create_state(
             actor=setup, key=BOOK, document={"n": 0, "log": []}, reason="start", now=now()
         )

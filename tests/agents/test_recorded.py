@@ -13,14 +13,15 @@ from agents.packs import recordings
 from agents.packs.recordings import RecordedJob, Recording
 from approvals import queries as approvals
 from approvals.operations.deciding import decide
-from approvals.operations.registering import declare, set_policy
-from approvals.policy import Terms
+from approvals.operations.registering import declare
+from approvals.rulebook import Rule
 from console.access.operations.granting import enrol, found, grant
 from console.access.queries import person_as_actor
 from console.actors import Actor, system
 from console.ledger import queries as ledger
 from snapshots import queries as snapshots
 from snapshots.operations.creating import create_state
+from tests.terms import asking, set_rules
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 FOLDERS = ["bank", "telehealth"]
@@ -29,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(not DATA.exists(), reason="the folder ../shared/data is not here"),
     pytest.mark.django_db(transaction=True),
 ]
-ONE = Terms("one reviewer", 1, 1, 1, 1, ("reviewer",), 3600)
+ONE = asking(roles=("reviewer",))
 
 
 def now() -> datetime:
@@ -47,7 +48,7 @@ def setup(recording: Recording) -> Actor:
     actor = system("replay", workspace.id)
     for spec in recording.action_types:
         declare(actor, spec)
-    set_policy(actor, 1, ["*"], ONE)
+    set_rules(actor, Rule("true", ONE))
     return actor
 
 

@@ -7,7 +7,8 @@ from agents.packs.care import checking, ordering
 from approvals.effects import Effect
 from approvals.fields import Field
 from approvals.operations.registering import ActionTypeSpec
-from approvals.policy import Terms
+from approvals.policy import Terms, Threshold
+from approvals.rulebook import Rule
 
 
 def _written(pattern: str) -> dict[str, Any]:
@@ -157,47 +158,37 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
     ),
 )
 
-_DECIDERS = ("reviewer", "admin")
 _HOUR = 3600
-POLICIES: list[tuple[int, list[str], Terms]] = [
-    (
-        10,
-        ["*_high_risk"],
-        Terms(
+POLICIES = (
+    Rule(
+        match='action.endsWith("_high_risk")',
+        terms=Terms(
             policy="High-risk drugs: two people",
             version=1,
             level=2,
-            approvals=2,
-            denials=1,
-            roles=_DECIDERS,
+            thresholds=(Threshold(approve=2),),
             expires_seconds=12 * _HOUR,
         ),
     ),
-    (
-        20,
-        ["start_order", "change_route"],
-        Terms(
+    Rule(
+        match='action in ["start_order", "change_route"]',
+        terms=Terms(
             policy="New orders and routes: one person, ten seconds to recall",
             version=1,
             level=1,
-            approvals=1,
-            denials=1,
-            roles=_DECIDERS,
+            thresholds=(Threshold(approve=1),),
             expires_seconds=24 * _HOUR,
             hold_seconds=10,
         ),
     ),
-    (
-        30,
-        ["adjust_dose", "stop_order"],
-        Terms(
+    Rule(
+        match='action in ["adjust_dose", "stop_order"]',
+        terms=Terms(
             policy="Doses and stops: one person",
             version=1,
             level=1,
-            approvals=1,
-            denials=1,
-            roles=_DECIDERS,
+            thresholds=(Threshold(approve=1),),
             expires_seconds=24 * _HOUR,
         ),
     ),
-]
+)

@@ -6,7 +6,8 @@ from agents.packs.finance import keeping, paying, posting
 from approvals.effects import Effect
 from approvals.fields import Field
 from approvals.operations.registering import ActionTypeSpec
-from approvals.policy import Terms
+from approvals.policy import Terms, Threshold
+from approvals.rulebook import Rule
 
 
 def _written(pattern: str) -> dict[str, Any]:
@@ -153,47 +154,37 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
     ),
 )
 
-_DECIDERS = ("reviewer", "admin")
 _HOUR = 3600
-POLICIES: list[tuple[int, list[str], Terms]] = [
-    (
-        10,
-        ["change_bank_details"],
-        Terms(
+POLICIES = (
+    Rule(
+        match='action == "change_bank_details"',
+        terms=Terms(
             policy="Bank details: two people",
             version=1,
             level=2,
-            approvals=2,
-            denials=1,
-            roles=_DECIDERS,
+            thresholds=(Threshold(approve=2),),
             expires_seconds=48 * _HOUR,
         ),
     ),
-    (
-        20,
-        ["release_payment"],
-        Terms(
+    Rule(
+        match='action == "release_payment"',
+        terms=Terms(
             policy="Payments: one person, ten seconds to recall",
             version=1,
             level=1,
-            approvals=1,
-            denials=1,
-            roles=_DECIDERS,
+            thresholds=(Threshold(approve=1),),
             expires_seconds=72 * _HOUR,
             hold_seconds=10,
         ),
     ),
-    (
-        30,
-        ["correct_posting", "set_payment_terms", "hold_invoice"],
-        Terms(
+    Rule(
+        match='action in ["correct_posting", "set_payment_terms", "hold_invoice"]',
+        terms=Terms(
             policy="Bookkeeping: one person",
             version=1,
             level=1,
-            approvals=1,
-            denials=1,
-            roles=_DECIDERS,
+            thresholds=(Threshold(approve=1),),
             expires_seconds=168 * _HOUR,
         ),
     ),
-]
+)

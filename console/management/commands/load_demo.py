@@ -17,7 +17,8 @@ from django.db import transaction
 from agents import queries as agents
 from agents.operations.submitting import JobRequest, submit
 from agents.packs import care, finance
-from approvals.operations.registering import declare, set_policy
+from approvals.operations.installing import install
+from approvals.operations.registering import declare
 from console.access import queries as access
 from console.access.models import ApiToken, User, Workspace
 from console.access.operations.granting import enrol, found, grant
@@ -116,8 +117,7 @@ def _renew_passwords(notes: list[Note], people: dict[str, User]) -> None:
 def _furnish(world: Any, setup: Actor, now: datetime) -> None:
     for spec in world.ACTION_TYPES:
         declare(setup, spec)
-    for position, action_types, terms in world.POLICIES:
-        set_policy(setup, position, action_types, terms)
+    install(actor=setup, rules=world.POLICIES, now=now)
     if snapshots.find(setup.workspace_id, world.STATE_KEY) is None:
         _open_books(world, setup, now)
 

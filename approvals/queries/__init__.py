@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 from uuid import UUID
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
@@ -16,15 +15,63 @@ from approvals.models import (
     Decision,
     Evidence,
     Execution,
-    Policy,
     Proposal,
     Revision,
 )
-from approvals.policy import Choice, Rule, Terms, Vote
-from console.access.queries import roles_of
+from approvals.policy import Terms
+from approvals.queries.policies import Policies, policies
+from approvals.queries.reviewers import (
+    authority,
+    question,
+    reviewer,
+    reviewers,
+    stake_of,
+    terms_of,
+    votes,
+)
 from console.canonical import Json
 from console.errors import NotFound
 from snapshots.diff import Change
+
+__all__ = [
+    "Answer",
+    "Detail",
+    "Policies",
+    "Settled",
+    "Waiting",
+    "action_types",
+    "answer",
+    "authority",
+    "count_open",
+    "detail",
+    "fields_of",
+    "final_among",
+    "first_waiting",
+    "held_is_due",
+    "held_on",
+    "left_the_house",
+    "of_origin",
+    "on_their_way",
+    "open_on",
+    "open_proposals",
+    "outdated_states",
+    "policies",
+    "proposals",
+    "question",
+    "recently_settled",
+    "reviewer",
+    "reviewers",
+    "revisions",
+    "sealed",
+    "settled_proposals",
+    "stake_of",
+    "stood_on",
+    "terms_of",
+    "votes",
+    "with_execution",
+    "with_wording",
+    "workspace_of_open",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,40 +118,9 @@ class Detail:
         return fields_of(self.proposal.action_type)
 
 
-def rules(workspace_id: UUID) -> list[Rule]:
-    """Return a workspace's policies in the order they are tried."""
-    rows = Policy.objects.filter(workspace=workspace_id).order_by("position")
-    return [_rule(row) for row in rows]
-
-
-def _rule(row: Policy) -> Rule:
-    terms = Terms(
-        policy=row.name,
-        version=row.version,
-        level=row.level,
-        approvals=row.approvals,
-        denials=row.denials,
-        roles=tuple(row.roles),
-        expires_seconds=row.expires_seconds,
-        hold_seconds=row.hold_seconds,
-    )
-    return Rule(action_types=tuple(row.action_types), terms=terms)
-
-
 def fields_of(action_type: ActionType) -> list[Field]:
     """Return how an action type describes its fields."""
     return [Field.from_json(item) for item in action_type.fields]
-
-
-def votes(proposal: Proposal, revision: int) -> list[Vote]:
-    """Return the choices made on one revision, in order, with what roles their makers hold now."""
-    rows = Decision.objects.filter(proposal=proposal, revision=revision).order_by("decided_at")
-    made = list(rows.values_list("choice", "person_id"))
-    roles = roles_of(proposal.workspace_id, [person_id for _, person_id in made])
-    return [
-        Vote(cast(Choice, choice), f"person:{person_id}", roles.get(person_id, frozenset()))
-        for choice, person_id in made
-    ]
 
 
 def proposals(workspace_id: UUID) -> QuerySet[Proposal]:
@@ -119,19 +135,19 @@ def open_proposals(workspace_id: UUID) -> QuerySet[Proposal]:
     )
     # A subquery per shown row: a join would count before the page is cut.
     counted = approves.order_by().values("proposal").annotate(n=Count("*")).values("n")
-    rows = proposals(workspace_id).filter(status=lifecycle.OPEN)
+    rows = proposals(workspace_id).filter(status__in=lifecycle.OPEN)
     return rows.annotate(approvals=Coalesce(Subquery(counted), 0))
 
 
 def count_open(workspace_id: UUID, *, at_most: int = 1000) -> int:
     """Return how many proposals wait, counted up to a limit so that the page stays quick."""
-    rows = Proposal.objects.filter(workspace=workspace_id, status=lifecycle.OPEN)
+    rows = Proposal.objects.filter(workspace=workspace_id, status__in=lifecycle.OPEN)
     return rows.order_by()[:at_most].count()
 
 
 def recently_settled(workspace_id: UUID, *, size: int = 10) -> list[Proposal]:
     """Return what was settled last, newest first."""
-    rows = proposals(workspace_id).exclude(status=lifecycle.OPEN)
+    rows = proposals(workspace_id).exclude(status__in=lifecycle.OPEN)
     return list(rows.order_by("-settled_at", "-id")[:size])
 
 
@@ -141,10 +157,11 @@ def detail(workspace_id: UUID, proposal_id: UUID) -> Detail:
     if proposal is None:
         raise NotFound
     decisions = Decision.objects.filter(proposal=proposal).select_related("person")
+    revision = Revision.objects.defer("sealed").get(proposal=proposal, number=proposal.revision)
     return Detail(
         proposal=proposal,
-        revision=Revision.objects.defer("sealed").get(proposal=proposal, number=proposal.revision),
-        terms=Terms.from_json(proposal.terms),
+        revision=revision,
+        terms=terms_of(proposal, revision),
         evidence=list(proposal.evidence.order_by("number")),
         decisions=list(decisions.order_by("decided_at")),
         execution=proposal.executions.order_by("-revision").first(),
@@ -179,7 +196,7 @@ def answer(workspace_id: UUID, proposal_id: UUID) -> Answer:
 
 def final_among(proposal_ids: Sequence[UUID]) -> set[UUID]:
     """Return those of the proposals whose answer will not change any more."""
-    settled = Proposal.objects.filter(id__in=proposal_ids).exclude(status=lifecycle.OPEN)
+    settled = Proposal.objects.filter(id__in=proposal_ids).exclude(status__in=lifecycle.OPEN)
     held = Execution.objects.filter(proposal__in=proposal_ids, status="held")
     return set(settled.values_list("id", flat=True)) - set(held.values_list("proposal", flat=True))
 
@@ -192,7 +209,9 @@ def of_origin(workspace_id: UUID, origin: str) -> list[Proposal]:
 
 def outdated_states(*, at_most: int = 50) -> list[tuple[UUID, UUID]]:
     """Return (workspace, State) where open proposals stand on an older snapshot."""
-    rows = Proposal.objects.filter(status=lifecycle.OPEN).exclude(base_number=F("state__number"))
+    rows = Proposal.objects.filter(status__in=lifecycle.OPEN).exclude(
+        base_number=F("state__number")
+    )
     found = rows.order_by().values_list("workspace_id", "state_id").distinct()
     return list(found[:at_most])
 
@@ -209,7 +228,7 @@ def action_types(workspace_id: UUID) -> QuerySet[ActionType]:
 
 def workspace_of_open(state_id: UUID) -> UUID | None:
     """Return the workspace of a State on which proposals are open, or nothing."""
-    rows = Proposal.objects.filter(state=state_id, status=lifecycle.OPEN)
+    rows = Proposal.objects.filter(state=state_id, status__in=lifecycle.OPEN)
     return rows.values_list("workspace_id", flat=True).first()
 
 
@@ -237,7 +256,7 @@ class Settled:
 
 def settled_proposals(workspace_id: UUID) -> QuerySet[Proposal]:
     """Return what no longer waits."""
-    return proposals(workspace_id).exclude(status=lifecycle.OPEN)
+    return proposals(workspace_id).exclude(status__in=lifecycle.OPEN)
 
 
 def with_wording(found: Sequence[Proposal]) -> list[Waiting]:
@@ -260,7 +279,7 @@ def with_execution(found: Sequence[Proposal]) -> list[Settled]:
 
 def first_waiting(workspace_id: UUID, *, size: int) -> list[Waiting]:
     """Return the head of the queue: highest risk first, then the nearest deadline."""
-    rows = proposals(workspace_id).filter(status=lifecycle.OPEN)
+    rows = proposals(workspace_id).filter(status__in=lifecycle.OPEN)
     return with_wording(list(rows.order_by("rank", "id")[:size]))
 
 
@@ -297,7 +316,7 @@ def stood_on(workspace_id: UUID, state_id: UUID) -> dict[int, str]:
     found = rows.values_list("base_number", "number", "proposal__revision", "proposal__status")
     stands: dict[int, str] = {}
     for base, number, current, status in found.distinct().iterator():
-        is_open = status == lifecycle.OPEN and number == current
+        is_open = lifecycle.is_open(status) and number == current
         stands[base] = "open" if is_open else stands.get(base, "decided")
     return stands
 
@@ -306,7 +325,7 @@ def open_on(
     workspace_id: UUID, state_ids: Sequence[UUID], origins: Sequence[str] = ()
 ) -> list[Proposal]:
     """Return what waits for a decision on one of these States, or from one of these runs."""
-    rows = proposals(workspace_id).filter(status=lifecycle.OPEN)
+    rows = proposals(workspace_id).filter(status__in=lifecycle.OPEN)
     rows = rows.filter(Q(state__in=state_ids) | Q(origin__in=origins))
     return list(rows.order_by("created_at", "id"))
 

@@ -1,0 +1,1 @@
+"""The public API of proposals, decisions and policies, a file for each subject."""

@@ -1,0 +1,97 @@
+"""Does an expression of a policy hold for these values?
+
+The only place that knows the CEL library. An expression is compiled once per process; one that
+cannot be read says at which place, one that cannot be answered raises, and whoever asked denies.
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cel_expr_python import cel
+
+Subject = Literal["action", "reviewer"]
+LONGEST = 2_000
+_PLACE = re.compile(r"<input>:(\d+):(\d+): ?([^\n]*)")
+# What an expression may speak of. Everything else is unknown when it is saved, not when it is used.
+_VARIABLES: dict[Subject, dict[str, cel.Type]] = {
+    "action": {
+        "action": cel.Type.STRING,
+        "params": cel.Type.DYN,
+        "fields": cel.Type.DYN,
+        "amount": cel.Type.DOUBLE,
+        "currency": cel.Type.STRING,
+        "counterparty": cel.Type.STRING,
+        "subject": cel.Type.STRING,
+        "state": cel.Type.STRING,
+        "agent": cel.Type.STRING,
+        "risk": cel.Type.INT,
+        "leaves_house": cel.Type.BOOL,
+        "failed_checks": cel.Type.INT,
+        "tainted": cel.Type.BOOL,
+        "hour": cel.Type.INT,
+        "weekday": cel.Type.INT,
+    },
+    "reviewer": {"reviewer": cel.Type.DYN},
+}
+
+
+@dataclass(frozen=True)
+class BadExpression(ValueError):
+    """An expression cannot be read: why, and where (both counted from 1)."""
+
+    sentence: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        """Return the sentence with its place."""
+        return f"{self.sentence} (line {self.line}, column {self.column})"
+
+
+class Unanswered(ValueError):
+    """An expression gave no yes and no no for these values."""
+
+
+def check(text: str, subject: Subject) -> None:
+    """Say nothing when the expression can be used. Raises: BadExpression."""
+    _compiled(text, subject)
+
+
+def holds(text: str, subject: Subject, values: Mapping[str, Any]) -> bool:
+    """Say whether an expression holds. Raises: BadExpression, Unanswered."""
+    try:
+        answer = _compiled(text, subject).eval(data=dict(values)).value()
+    except RuntimeError as error:
+        raise Unanswered(str(error)) from error
+    if not isinstance(answer, bool):
+        raise Unanswered(f"{text!r} says {answer!r}, not true or false.")
+    return answer
+
+
+@functools.lru_cache(maxsize=2_000)
+def _compiled(text: str, subject: Subject) -> cel.Expression:
+    if len(text) > LONGEST:
+        raise BadExpression(f"An expression has at most {LONGEST} characters.", 1, LONGEST)
+    try:
+        found = _environment(subject).compile(text)
+    except RuntimeError as error:
+        raise _bad(str(error)) from error
+    kind = found.return_type()
+    if kind not in [cel.Type.BOOL, cel.Type.DYN]:
+        raise BadExpression("An expression has to be true or false.", 1, 1)
+    return found
+
+
+@functools.cache
+def _environment(subject: Subject) -> cel.Env:
+    return cel.NewEnv(variables=_VARIABLES[subject])
+
+
+def _bad(message: str) -> BadExpression:
+    place = _PLACE.search(message)
+    if place is None:
+        return BadExpression(message, 1, 1)
+    return BadExpression(place[3].strip() or "Cannot be read.", int(place[1]), int(place[2]))

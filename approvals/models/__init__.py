@@ -1,0 +1,31 @@
+"""Rows: action types, proposals, what was decided and done about them, and by what right."""
+
+from approvals.models.action_types import ActionType
+from approvals.models.authority import AuthorityLimit, Bucket, Delegation, Exposure
+from approvals.models.decisions import Decision, Signature
+from approvals.models.executions import BreakGlass, Execution, Review
+from approvals.models.proposals import Evidence, Proposal, Revision
+from approvals.models.scoring import Canary, Verdict
+from approvals.models.talking import Comment, InfoRequest, Snooze, Viewing
+
+__all__ = [
+    "ActionType",
+    "AuthorityLimit",
+    "BreakGlass",
+    "Bucket",
+    "Canary",
+    "Comment",
+    "Decision",
+    "Delegation",
+    "Evidence",
+    "Execution",
+    "Exposure",
+    "InfoRequest",
+    "Proposal",
+    "Review",
+    "Revision",
+    "Signature",
+    "Snooze",
+    "Verdict",
+    "Viewing",
+]

@@ -1,0 +1,1 @@
+"""Pages of the queue, of proposals and of the policies that they stand under."""
