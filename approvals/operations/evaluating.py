@@ -1,5 +1,6 @@
 """Find the terms that the policies set for an action."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,14 @@ from approvals import queries, rulebook
 from approvals.models import ActionType
 from approvals.operations.previewing import Preview
 from approvals.policy import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the policies say of an action: its terms, or why it is denied at once."""
+
+    terms: Terms
+    denied: str = ""
 
 
 def evaluate(

@@ -14,6 +14,10 @@ Right = Literal[
     "mark",  # name and pin snapshots
     "hold",  # put on and lift a legal hold
     "import",  # bring documents under version control
+    "policies",  # propose changes of policies
+    "authority",  # say how much somebody may approve, and who stands in for whom
+    "break_glass",  # have something carried out before enough people agreed
+    "webhooks",  # have events sent elsewhere
 ]
 
 ROLES: dict[str, frozenset[Right]] = {
@@ -30,17 +34,34 @@ ROLES: dict[str, frozenset[Right]] = {
             "mark",
             "hold",
             "import",
+            "policies",
+            "authority",
+            "break_glass",
+            "webhooks",
         }
     ),
     "auditor": frozenset({"see", "mark", "hold"}),
-    "engineer": frozenset({"see", "submit", "cancel", "tokens", "operate", "mark", "import"}),
+    "engineer": frozenset(
+        {
+            "see",
+            "submit",
+            "cancel",
+            "tokens",
+            "operate",
+            "mark",
+            "import",
+            "policies",
+            "webhooks",
+        }
+    ),
 }
 
 SCOPES: dict[str, str] = {
     "jobs:read": "See jobs, their runs and results",
     "jobs:write": "Submit and cancel jobs",
     "proposals:read": "See proposals and what became of them",
-    "proposals:write": "Make and withdraw proposals (never decide)",
+    "proposals:write": "Make, revise and withdraw proposals, answer questions (never decide)",
+    "policies:read": "See policies, what they said, and figures about decisions",
     "states:read": "See States, their snapshots and contents",
     "states:write": "Import States, name and pin snapshots, report outside records, plan rollbacks",
     "agents:read": "See agents and how they are",
