@@ -211,6 +211,7 @@ class Migration(migrations.Migration):
                 ("method", models.CharField(max_length=16)),
                 ("statement", models.BinaryField()),
                 ("digest", models.CharField(max_length=64)),
+                ("rendering", models.BinaryField()),
                 ("render_digest", models.CharField(max_length=64)),
                 ("assertion", models.JSONField(null=True)),
                 ("signed_at", models.DateTimeField()),

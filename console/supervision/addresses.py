@@ -33,6 +33,14 @@ def default_database_url() -> str:
     return f"postgresql://countersign@/countersign?host={run_dir()}"
 
 
+def runtime_database_url() -> str:
+    """Return the address under which the processes of `manage.py up` know that PostgreSQL.
+
+    As a role that owns nothing; see console/runtime.py.
+    """
+    return f"postgresql://countersign_runtime@/countersign?host={run_dir()}"
+
+
 def default_broker_url() -> str:
     """Return the address of our Valkey as Celery writes it."""
     return f"redis+socket://{run_dir()}/valkey.sock?virtual_host=1"

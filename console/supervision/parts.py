@@ -96,7 +96,7 @@ def environment(role: str, address: str) -> dict[str, str]:
     return {
         **own,
         "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "console.settings"),
-        "DATABASE_URL": os.environ.get("DATABASE_URL") or addresses.default_database_url(),
+        "DATABASE_URL": os.environ.get("DATABASE_URL") or addresses.runtime_database_url(),
         "BROKER_URL": os.environ.get("BROKER_URL") or addresses.default_broker_url(),
         "CHANNEL_URL": _channel_url(),
         "COUNTERSIGN_ADDRESS": address,

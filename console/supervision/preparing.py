@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from pathlib import Path
 
 from django.conf import settings
@@ -19,6 +20,8 @@ def prepare(*, demo: bool) -> None:
     """
     try:
         call_command("migrate", interactive=False, verbosity=0)
+        if not os.environ.get("DATABASE_URL"):
+            call_command("grant_runtime", verbosity=0)
         if demo:
             call_command("load_demo", stdout=io.StringIO())
     except OperationalError as error:

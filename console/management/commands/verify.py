@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from approvals.queries.invariants import broken
 from console.access.models import Workspace
 from console.ledger import queries as ledger
 from snapshots.queries.checking import Checked, Fault, check
@@ -18,7 +19,7 @@ LEDGER = "(ledger)"
 
 
 class Command(BaseCommand):
-    """Recompute every digest and the ledger's chains; exit status 1 on any fault."""
+    """Recompute every digest and the chains, and look for what must never be; exit 1 on faults."""
 
     help = "Check every snapshot, part, reading and mark of every State, and every ledger."
 
@@ -39,9 +40,19 @@ class Command(BaseCommand):
             broken = _ledger_fault(workspace)
             self._tell(workspace, broken)
             total["faults"] += len(broken)
+        total["faults"] += self._tell_of_decisions()
         self._sum_up(total, time.monotonic() - began)
         if total["faults"]:
             raise CommandError(f"{total['faults']} fault(s) found.")
+
+    def _tell_of_decisions(self) -> int:
+        """Print which sentences about decisions do not hold; they are asked of all workspaces."""
+        found = broken()
+        for item in found:
+            line = {"sentence": item.sentence, "ids": list(item.ids)}
+            told = f"Not true: {item.sentence}. See {', '.join(item.ids)}"
+            self.stdout.write(json.dumps(line) if self._as_json else told)
+        return len(found)
 
     def _tell(self, workspace: Workspace, faults: list[Fault]) -> None:
         for fault in faults:
