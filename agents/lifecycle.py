@@ -22,6 +22,7 @@ STEP_KINDS = [
     "model_call",
     "outcome",
     "proposal",
+    "reply",
     "tool_call",
 ]
 AGENT_MOVES: dict[str, frozenset[str]] = {
@@ -46,6 +47,7 @@ RESTORATION_STATUSES = sorted(RESTORATION_MOVES)
 # Open and not held: what a pause holds.
 MOVING = ["queued", "running", "waiting"]
 FINISHED = frozenset(status for status, moves in RUN_MOVES.items() if not moves)
+OPEN = tuple(status for status in RUN_STATUSES if status not in FINISHED)
 # A run that killed its worker this often without one step of progress is not tried again.
 ATTEMPTS_WITHOUT_PROGRESS = 5
 

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Substr
 
 from agents import memory, sanity
-from agents.lifecycle import FINISHED
+from agents.lifecycle import OPEN
 from agents.models import Drift, Participation, Run, Step
 from agents.restoring import CannotRestore
 from agents.sanity import Sane, Verdict, Version
@@ -94,7 +94,7 @@ def open_runs(workspace_id: UUID, scope: Scope) -> QuerySet[Run]:
             one &= took_part(agent)
         concerned |= one
     rows = Run.objects.filter(concerned, workspace=workspace_id)
-    return rows.exclude(status__in=FINISHED).order_by("id")
+    return rows.filter(status__in=OPEN).order_by("id")
 
 
 def took_part(agent: str) -> Q:

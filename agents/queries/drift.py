@@ -105,12 +105,9 @@ def states_by_key(
 def agents_on(workspace_id: UUID, state_id: UUID) -> list[str]:
     """Return the agents that take part in open runs on a State."""
     rows = Participation.objects.filter(
-        run__workspace=workspace_id, run__job__state=state_id, run__status__in=_OPEN
+        run__workspace=workspace_id, run__job__state=state_id, run__status__in=lifecycle.OPEN
     )
     return sorted(set(rows.values_list("agent__name", flat=True)))
-
-
-_OPEN = sorted(set(lifecycle.RUN_STATUSES) - lifecycle.FINISHED)
 
 
 def _memory(head: Head, now: datetime) -> Measurement:

@@ -6,11 +6,9 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from agents.lifecycle import FINISHED, RUN_STATUSES
+from agents.lifecycle import OPEN
 from agents.models import Restoration, Step
 from snapshots.retention import Needed
-
-_OPEN = sorted(set(RUN_STATUSES) - FINISHED)
 
 
 def read_by_open_runs(workspace_id: UUID, state_id: UUID) -> set[int]:
@@ -19,7 +17,7 @@ def read_by_open_runs(workspace_id: UUID, state_id: UUID) -> set[int]:
     A step that touched a memory names it; every other one is about the State of its job.
     """
     rows = Step.objects.filter(
-        run__workspace=workspace_id, run__status__in=_OPEN, output__has_key="snapshot"
+        run__workspace=workspace_id, run__status__in=OPEN, output__has_key="snapshot"
     )
     of_a_record = ~Q(kind="memory") & Q(run__job__state=state_id)
     of_a_memory = Q(kind="memory", output__state=str(state_id))
