@@ -48,7 +48,7 @@ class StateOut(Schema):
 
     id: UUID
     key: str
-    kind: Kind
+    kind: Literal["record", "memory", "policies"]
     mirrors: str
     list_keys: dict[str, str]
     number: int

@@ -41,7 +41,7 @@ class Header(_Line):
 
     format: Literal["countersign-state/1"]
     key: Annotated[str, Field(min_length=1, max_length=200)]
-    kind: Literal["record", "memory"]
+    kind: Literal["record", "memory", "policies"]
     list_keys: dict[str, str]
     snapshots: Annotated[int, Field(ge=1, le=_LARGEST)]
 

@@ -39,6 +39,12 @@ class PathConflict(Conflict):
     code = "path_conflict"
 
 
+class PoliciesProtected(Conflict):
+    """Policies are changed by a proposal, and in no other way."""
+
+    code = "policies_protected"
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a snapshot exists: a kind, and the id of what caused it."""
@@ -69,8 +75,10 @@ def commit(
 
     With `merge`, a base that is not the newest will do if nobody touched the same places since.
     Locks: the state row until the transaction ends.
-    Raises: EpochPassed (409), PathConflict (409), HeadMoved (412), NotFound (404), DoesNotFit.
+    Raises: EpochPassed, PathConflict, PoliciesProtected (409), HeadMoved (412), NotFound (404),
+    DoesNotFit.
     """
+    refuse_unless_proposed(base, cause.kind)
     why = Why(actor, cause.kind, cause.id, reason, now)
     with transaction.atomic():
         row = write(base, changes, why)
@@ -88,6 +96,12 @@ def commit(
         ring("state", base.state_id)
         ring("states", base.workspace_id)
     return row
+
+
+def refuse_unless_proposed(base: Head, cause: str) -> None:
+    """Keep policies from being changed by anything but a proposal. Raises: PoliciesProtected."""
+    if base.kind == "policies" and cause not in {"import", "proposal"}:
+        raise PoliciesProtected
 
 
 def _merged(base: Head, newest: Head, changes: list[Change], *, merge: bool) -> list[Change]:

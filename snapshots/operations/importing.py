@@ -30,6 +30,8 @@ LIST_KEYS_AT_MOST: Final = 100
 # to do after a rollback.
 _MEMORIES: Final = "/agents/"
 _RECOVERIES: Final = "/recoveries"
+# The policies of a workspace stand here; they are changed by proposals alone.
+_POLICIES: Final = "policies"
 
 
 class KeyUnusable(Invalid):
@@ -39,7 +41,7 @@ class KeyUnusable(Invalid):
 
 
 class ReservedKey(Invalid):
-    """Agents' memories and recoveries come about by themselves; nothing is brought in there."""
+    """Memories, recoveries and policies come about in their own way; nothing is imported there."""
 
     code = "reserved_key"
 
@@ -160,7 +162,7 @@ def _is_reserved(actor: Actor, wanted: Wanted) -> bool:
 
     Who may bring a memory back to what it was may also bring one in; no token can do either.
     """
-    if wanted.key.endswith(_RECOVERIES):
+    if wanted.key.endswith(_RECOVERIES) or _POLICIES in {wanted.key, wanted.kind}:
         return True
     may_restore = actor.kind == "person" and allows(actor.roles, "restore")
     return _MEMORIES in wanted.key and not (wanted.kind == "memory" and may_restore)

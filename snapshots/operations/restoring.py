@@ -14,7 +14,12 @@ from snapshots import content as contents
 from snapshots import keyframes, store, stored
 from snapshots.diff import diff
 from snapshots.models import Snapshot
-from snapshots.operations.committing import EpochPassed, HeadMoved, lock
+from snapshots.operations.committing import (
+    EpochPassed,
+    HeadMoved,
+    lock,
+    refuse_unless_proposed,
+)
 from snapshots.operations.writing import Form, Outcome, Why, record, whole, write
 from snapshots.queries import Gone, Head, content
 
@@ -53,6 +58,7 @@ def replace(
 def _begin_epoch(
     base: Head, why: Why, written: Callable[[], Snapshot | None], told: dict[str, Json]
 ) -> Snapshot:
+    refuse_unless_proposed(base, why.cause)
     with transaction.atomic():
         row = written()
         if row is None:

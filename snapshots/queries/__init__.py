@@ -61,6 +61,7 @@ class Head:
     epoch: int
     list_keys: dict[str, str]
     changed_at: datetime
+    kind: str = "record"
 
 
 def as_head(state: State) -> Head:
@@ -74,6 +75,7 @@ def as_head(state: State) -> Head:
         epoch=state.epoch,
         list_keys=state.list_keys,
         changed_at=state.changed_at,
+        kind=state.kind,
     )
 
 
@@ -108,6 +110,12 @@ def of_kind(workspace_id: UUID, kind: str) -> Head | None:
     """Return where the one State of a kind that exists once stands, such as `policies`."""
     state = states(workspace_id).filter(kind=kind).first()
     return as_head(state) if state else None
+
+
+def of_kind_everywhere(kind: str) -> list[tuple[UUID, int]]:
+    """Return each workspace that has a State of such a kind, with the State's newest number."""
+    rows = State.objects.filter(kind=kind).order_by("workspace_id")
+    return list(rows.values_list("workspace_id", "number"))
 
 
 def snapshots(workspace_id: UUID, state_id: UUID) -> QuerySet[Snapshot]:
