@@ -113,14 +113,17 @@ class ApiToken(models.Model):
 class StepUp(models.Model):
     """A person proved once more who they are, for one purpose, and not for long.
 
-    `purpose` is the SHA-256 of what it was asked for. `code_step` is the time step of a one-time
-    code, which nobody can use twice. A passkey leaves its `assertion`. It is used once.
+    `purpose` is the SHA-256 of what it was asked for, `about` more of it that whoever uses the
+    step-up compares. `code_step` is the time step of a one-time code, which nobody can use twice.
+    A passkey leaves its `assertion`: `{"challenge", "host", "public_key", "response"}`. It is
+    used once.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     person = models.ForeignKey(User, models.PROTECT, related_name="+")
     purpose = models.CharField(max_length=64)
-    method = models.CharField(max_length=16)
+    about = models.JSONField(default=dict)
+    method = models.CharField(max_length=20)
     code_step = models.BigIntegerField(null=True)
     assertion = models.JSONField(null=True)
     verified_at = models.DateTimeField()
@@ -132,7 +135,7 @@ class StepUp(models.Model):
         constraints: ClassVar = [
             UniqueConstraint(fields=["person", "code_step"], name="a_code_is_used_once"),
             CheckConstraint(
-                condition=Q(method__in=["password_totp", "passkey"]),
+                condition=Q(method__in=["password_totp", "passkey", "password_recovery"]),
                 name="a_step_up_was_made_in_a_known_way",
             ),
         ]
@@ -140,3 +143,40 @@ class StepUp(models.Model):
     def __str__(self) -> str:
         """Return who and how, for a shell."""
         return f"{self.person_id} {self.method}"
+
+
+class StepUpFailure(models.Model):
+    """Somebody did not prove who they are; a few of these close the door for a while."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    person = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    at = models.DateTimeField()
+
+    class Meta:
+        """Counted by person and time."""
+
+        indexes: ClassVar = [models.Index(fields=["person", "at"], name="failures_of_a_person")]
+
+    def __str__(self) -> str:
+        """Return who and when, for a shell."""
+        return f"{self.person_id} {self.at}"
+
+
+class Challenge(models.Model):
+    """What a passkey is asked to sign: bytes that only we know beforehand, answered once.
+
+    `challenge` is hexadecimal; `host` the name under which the console was open.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    person = models.ForeignKey(User, models.PROTECT, related_name="+")
+    purpose = models.CharField(max_length=64)
+    about = models.JSONField(default=dict)
+    challenge = models.CharField(max_length=128, unique=True)
+    host = models.CharField(max_length=255)
+    made_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        """Return for whom, for a shell."""
+        return f"{self.person_id} {self.made_at}"

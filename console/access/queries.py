@@ -1,9 +1,12 @@
 """Who is this, and where do they belong?"""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
+from allauth.mfa.models import Authenticator
 from django.db.models import QuerySet
 
 from console.access.models import ApiToken, Membership, User, Workspace
@@ -76,6 +79,25 @@ def people_with_role(workspace_id: UUID, roles: list[str]) -> list[tuple[User, f
     return [(person, frozenset(has)) for person, has in held.items() if has & set(roles)]
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What somebody holds in a workspace, and the address by which a policy may know them."""
+
+    email: str
+    roles: frozenset[str]
+
+
+def members_of(workspace_id: UUID, people: Collection[UUID]) -> dict[UUID, Member]:
+    """Return what people hold now, by person; those who left are not in it."""
+    rows = Membership.objects.filter(
+        workspace=workspace_id, person__in=people, person__is_active=True
+    )
+    held: dict[UUID, tuple[str, set[str]]] = {}
+    for person_id, email, role in rows.values_list("person_id", "person__email", "role"):
+        held.setdefault(person_id, (email, set()))[1].add(role)
+    return {person: Member(email, frozenset(roles)) for person, (email, roles) in held.items()}
+
+
 def roles_of(workspace_id: UUID, people: list[UUID]) -> dict[UUID, frozenset[str]]:
     """Return the roles that people hold now, by person; those who left hold none."""
     rows = Membership.objects.filter(
@@ -85,3 +107,28 @@ def roles_of(workspace_id: UUID, people: list[UUID]) -> dict[UUID, frozenset[str
     for person_id, role in rows.values_list("person_id", "role"):
         held.setdefault(person_id, set()).add(role)
     return {person_id: frozenset(roles) for person_id, roles in held.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """Something a person proves themselves with besides a password: `totp`, `webauthn` or
+    `recovery_codes`.
+    """
+
+    id: int
+    kind: str
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+def factors_of(person_id: UUID) -> list[Factor]:
+    """Return what a person proves themselves with, oldest first."""
+    rows = Authenticator.objects.filter(user=person_id).order_by("created_at", "id")
+    return [Factor(row.id, row.type, str(row), row.created_at, row.last_used_at) for row in rows]
+
+
+def factor_kinds(person_id: UUID) -> frozenset[str]:
+    """Return the kinds of second factors that a person has."""
+    rows = Authenticator.objects.filter(user=person_id)
+    return frozenset(rows.values_list("type", flat=True))

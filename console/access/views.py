@@ -1,4 +1,4 @@
-"""Signing in and out, tokens of programs, and what is said when something goes wrong."""
+"""Coming home and going, tokens of programs, and what is said when something goes wrong."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
 from console.access import queries
-from console.access.forms import SignIn, TokenForm
+from console.access.forms import TokenForm
 from console.access.models import User
 from console.access.operations.keying import TokenUnusable, make_token, revoke_token
 from console.access.rights import SCOPES, allows
@@ -36,14 +36,6 @@ class Unreadable(Refused):
 
     status = 400
     code = "bad_request"
-
-
-class SignInView(LoginView):
-    """Let a person in."""
-
-    template_name = "access/sign_in.html"
-    authentication_form = SignIn
-    redirect_authenticated_user = True
 
 
 class SignOutView(LogoutView):

@@ -26,7 +26,8 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("purpose", models.CharField(max_length=64)),
-                ("method", models.CharField(max_length=16)),
+                ("about", models.JSONField(default=dict)),
+                ("method", models.CharField(max_length=20)),
                 ("code_step", models.BigIntegerField(null=True)),
                 ("assertion", models.JSONField(null=True)),
                 ("verified_at", models.DateTimeField()),
@@ -46,10 +47,69 @@ class Migration(migrations.Migration):
                         fields=("person", "code_step"), name="a_code_is_used_once"
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("method__in", ["password_totp", "passkey"])),
+                        condition=models.Q(
+                            ("method__in", ["password_totp", "passkey", "password_recovery"])
+                        ),
                         name="a_step_up_was_made_in_a_known_way",
                     ),
                 ],
             },
+        ),
+        migrations.CreateModel(
+            name="StepUpFailure",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=console.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                (
+                    "person",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["person", "at"], name="failures_of_a_person"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Challenge",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=console.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("purpose", models.CharField(max_length=64)),
+                ("about", models.JSONField(default=dict)),
+                ("challenge", models.CharField(max_length=128, unique=True)),
+                ("host", models.CharField(max_length=255)),
+                ("made_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
         ),
     ]
