@@ -1,0 +1,1 @@
+"""Who is told what, by e-mail and by webhook, and how it gets there."""

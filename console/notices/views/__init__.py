@@ -1,0 +1,1 @@
+"""Pages: what I want to be told, and where else it is sent."""
