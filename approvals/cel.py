@@ -14,7 +14,9 @@ from cel_expr_python import cel
 
 Subject = Literal["action", "reviewer"]
 LONGEST = 2_000
+_UNANSWERED = (RuntimeError, ValueError, TypeError, OverflowError)
 _PLACE = re.compile(r"<input>:(\d+):(\d+): ?([^\n]*)")
+_WANTED = re.compile(r" expecting \{.*")
 # What an expression may speak of. Everything else is unknown when it is saved, not when it is used.
 _VARIABLES: dict[Subject, dict[str, cel.Type]] = {
     "action": {
@@ -60,11 +62,28 @@ def check(text: str, subject: Subject) -> None:
     _compiled(text, subject)
 
 
-def holds(text: str, subject: Subject, values: Mapping[str, Any]) -> bool:
-    """Say whether an expression holds. Raises: BadExpression, Unanswered."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Values that many expressions are asked about, translated for them once."""
+
+    activation: cel.Activation
+
+
+def given(subject: Subject, values: Mapping[str, Any]) -> Given:
+    """Return values made ready for many expressions. Raises: Unanswered."""
     try:
-        answer = _compiled(text, subject).eval(data=dict(values)).value()
-    except RuntimeError as error:
+        return Given(_environment(subject).Activation(dict(values)))
+    except _UNANSWERED as error:
+        raise Unanswered(str(error)) from error
+
+
+def holds(text: str, subject: Subject, values: Mapping[str, Any] | Given) -> bool:
+    """Say whether an expression holds. Raises: BadExpression, Unanswered."""
+    compiled = _compiled(text, subject)
+    known = values if isinstance(values, Given) else given(subject, values)
+    try:
+        answer = compiled.eval(known.activation).value()
+    except _UNANSWERED as error:
         raise Unanswered(str(error)) from error
     if not isinstance(answer, bool):
         raise Unanswered(f"{text!r} says {answer!r}, not true or false.")
@@ -94,4 +113,15 @@ def _bad(message: str) -> BadExpression:
     place = _PLACE.search(message)
     if place is None:
         return BadExpression(message, 1, 1)
-    return BadExpression(place[3].strip() or "Cannot be read.", int(place[1]), int(place[2]))
+    return BadExpression(_plainly(place[3].strip()), int(place[1]), int(place[2]))
+
+
+def _plainly(message: str) -> str:
+    """Return the compiler's sentence without the list of everything it would have liked."""
+    said = _WANTED.sub("", message.removesuffix("[INVALID_ARGUMENT]")).strip()
+    said = said.removesuffix(" (in container '')")
+    if "'<EOF>'" in said:
+        return "The expression ends too early."
+    if "(double, int)" in said or "(int, double)" in said:
+        said += "; an amount is compared with a number that has a point, such as 5000.0"
+    return f"{said[:1].upper()}{said[1:]}." if said else "Cannot be read."

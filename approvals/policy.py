@@ -28,6 +28,18 @@ LEVELS = {
     3: "type a fact, sign, the second reviewer blind to the first",
 }
 REVIEWERS = ("reviewer", "admin")
+# Why somebody rejects or wants changes, for the agent to branch on and for figures.
+REASON_CODES = {
+    "wrong_value": "A value is wrong",
+    "wrong_target": "It is about the wrong record, payee or patient",
+    "not_supported": "The evidence does not support it",
+    "not_allowed": "A rule or a policy forbids it",
+    "not_needed": "It is not needed, or no longer",
+    "duplicate": "It was done or proposed before",
+    "suspicious": "Somebody may be trying to deceive us",
+    "unclear": "It cannot be understood",
+    "other": "Another reason",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +153,12 @@ class Terms:
 
     def same_demands(self, other: "Terms") -> bool:
         """Say whether both ask for the same, whatever version of the policies they come from."""
-        return replace(self, version=0, number=0) == replace(other, version=0, number=0)
+        return self.demands == other.demands
+
+    @property
+    def demands(self) -> "Terms":
+        """Return what is asked for, without where it was read."""
+        return replace(self, version=0, number=0, clause="")
 
 
 REVIEW_BY_TWO = Terms(

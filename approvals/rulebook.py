@@ -5,18 +5,32 @@ The policies are the document of one State: `{"rules": [rule, …]}`, tried in t
 terms that it sets. Only enforced rules decide; no match means review by two.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal, Self
 
 from approvals import cel
-from approvals.policy import REVIEW_BY_TWO, Terms
+from approvals.effects import Measure
+from approvals.policy import AUTO, REVIEW_BY_TWO, Terms, Threshold
 from console.canonical import Json
 
 KEY = "policies"
 LIST_KEYS = {"/rules": "name"}
+EFFECT = "approvals.policies"
+CHANGE = "approvals.change_policies"
 Mode = Literal["draft", "shadow", "enforced"]
+Would = Literal["auto", "review", "deny"]
 MODES: tuple[Mode, ...] = ("draft", "shadow", "enforced")
+# Who may change the policies is not for the policies to say.
+POLICY_CHANGE = Terms(
+    policy="Changing policies",
+    version=1,
+    level=2,
+    thresholds=(Threshold(approve=1, roles=("admin",)),),
+    expires_seconds=7 * 24 * 3600,
+    edits=False,
+)
 _NOT_KEPT = ("policy", "version", "number", "clause")
 
 
@@ -67,11 +81,104 @@ def rules_of(kept: Mapping[str, Any], number: int) -> tuple[Rule, ...]:
     return tuple(Rule.from_json(rule, number) for rule in kept["rules"])
 
 
-def terms_for(rules: Iterable[Rule], values: Mapping[str, Any]) -> Terms:
-    """Return the terms of the first enforced rule that matches, else review by two.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one rule would do about an action: in force, or in the shadow."""
 
-    Raises: cel.BadExpression, cel.Unanswered; whoever asks has to deny then.
+    rule: str
+    version: int
+    mode: Literal["enforced", "shadow"]
+    level: int
+    would: Would
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The terms that the rules set, what each would do, and why none of them could be asked."""
+
+    terms: Terms
+    problem: str = ""
+    said: tuple[Said, ...] = ()
+
+
+def judge(rules: Iterable[Rule], values: Mapping[str, Any]) -> Judgement:
+    """Ask the rules in their order: the first enforced one that matches sets the terms.
+
+    One that cannot be answered denies. A shadow rule is asked where it stands: behind the rule
+    that matched it would change nothing, so it says nothing.
+    Raises: cel.Unanswered when the values are nothing that expressions could speak of.
     """
-    enforced = (rule for rule in rules if rule.mode == "enforced")
-    found = next((rule for rule in enforced if cel.holds(rule.match, "action", values)), None)
-    return found.terms if found else REVIEW_BY_TWO
+    said: list[Said] = []
+    given = cel.given("action", values)
+    for rule in rules:
+        match, problem = _asked(rule, given)
+        if match and rule.mode != "draft":
+            said.append(_said(rule, problem))
+        if match and rule.mode == "enforced":
+            terms = _denying(rule) if problem else rule.terms
+            return Judgement(terms, problem, tuple(said))
+    nothing = REVIEW_BY_TWO
+    said.append(Said(nothing.policy, nothing.version, "enforced", nothing.level, "review"))
+    return Judgement(nothing, "", tuple(said))
+
+
+def _asked(rule: Rule, values: cel.Given) -> tuple[bool, str]:
+    """Say whether a rule speaks to an action, and why that could not be found out."""
+    if rule.mode == "draft":
+        return False, ""
+    try:
+        return cel.holds(rule.match, "action", values), ""
+    except (cel.BadExpression, cel.Unanswered) as error:
+        return True, f"The policy “{rule.name}” could not be asked: {error}"
+
+
+def _said(rule: Rule, problem: str) -> Said:
+    would: Would = "deny" if problem else "auto" if rule.terms.level == AUTO else "review"
+    mode: Literal["enforced", "shadow"] = "enforced" if rule.mode == "enforced" else "shadow"
+    return Said(rule.name, rule.terms.version, mode, rule.terms.level, would, problem)
+
+
+def _denying(rule: Rule) -> Terms:
+    """Return terms that nobody should need: the rule's name, and nothing that it would allow."""
+    return replace(REVIEW_BY_TWO, policy=rule.name, version=rule.terms.version, clause=rule.match)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an expression may know of an action besides its parameters and its effect."""
+
+    action: str
+    state: str
+    agent: str
+    risk: int
+    leaves_house: bool
+    tainted: bool
+
+
+def values_of(
+    about: About,
+    params: Mapping[str, Any],
+    changes: Sequence[Mapping[str, Json]],
+    failed_checks: int,
+    measure: Measure,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return what an expression may speak of; the names are declared in `approvals/cel.py`."""
+    return {
+        "action": about.action,
+        "params": params,
+        "fields": list(changes),
+        "amount": float(measure.amount or 0),
+        "currency": measure.currency,
+        "counterparty": measure.counterparty,
+        "subject": measure.subject,
+        "state": about.state,
+        "agent": about.agent,
+        "risk": about.risk,
+        "leaves_house": about.leaves_house,
+        "failed_checks": failed_checks,
+        "tainted": about.tainted,
+        "hour": now.hour,
+        "weekday": now.isoweekday(),
+    }

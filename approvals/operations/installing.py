@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from approvals import rulebook
+from approvals import amending, rulebook
+from approvals.operations.registering import ActionTypeSpec, declare
 from approvals.rulebook import Rule
 from console.actors import Actor
 from snapshots import queries as snapshots
@@ -23,4 +24,22 @@ def install(*, actor: Actor, rules: Sequence[Rule], now: datetime) -> bool:
         list_keys=rulebook.LIST_KEYS,
         kind="policies",
     )
+    declare_change(actor)
     return True
+
+
+def declare_change(actor: Actor) -> None:
+    """Let changes of the policies be proposed here; where that is known already, do nothing."""
+    declare(
+        actor,
+        ActionTypeSpec(
+            name=rulebook.CHANGE,
+            label=amending.LABEL,
+            sentence=amending.SENTENCE,
+            params_schema=amending.SCHEMA,
+            effect=rulebook.EFFECT,
+            fields=amending.FIELDS,
+            risk=3,
+            reversibility="Can be changed back by another proposal; what was approved stays so.",
+        ),
+    )

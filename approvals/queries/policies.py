@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from approvals import rulebook
+from approvals import lifecycle, rulebook
+from approvals.models import Proposal
 from approvals.rulebook import Rule
 from snapshots import queries as snapshots
 from snapshots.queries import Head
@@ -34,3 +35,14 @@ def policies(workspace_id: UUID) -> Policies:
 def _rules(state_id: UUID, number: int) -> tuple[Rule, ...]:
     kept = cast("dict[str, Any]", snapshots.content(state_id, number))
     return rulebook.rules_of(kept, number)
+
+
+def open_policy_changes(workspace_id: UUID) -> list[Proposal]:
+    """Return the changes of a workspace's policies that wait for people, oldest first."""
+    rows = Proposal.objects.filter(
+        workspace=workspace_id,
+        state__kind="policies",
+        action_type__effect=rulebook.EFFECT,
+        status__in=lifecycle.OPEN,
+    )
+    return list(rows.order_by("created_at", "id")[:50])

@@ -6,9 +6,9 @@ A demo world of an invented ward. One of its proposals is dangerous; no check sa
 from pathlib import Path
 
 from agents.packs.care import working
-from agents.packs.care.declaring import ACTION_TYPES, EFFECTS, POLICIES
+from agents.packs.care.declaring import ACTION_TYPES, EFFECTS, POLICIES, STARTER
 from agents.workflows import Workflow, register_workflow
-from approvals import effects
+from approvals import effects, starters
 from console.canonical import Json, parse
 from snapshots.diff import Change, apply
 
@@ -49,7 +49,10 @@ def register() -> None:
     """Make the effects and the workflow known."""
     for name, effect in EFFECTS.items():
         effects.register(name, effect)
-    register_workflow(Workflow(WORKFLOW, "Medication orders", working.work, working.INPUT_SCHEMA))
+    starters.offer(STARTER)
+    register_workflow(
+        Workflow(WORKFLOW, "Medication orders", working.work, working.INPUT_SCHEMA, working.asked)
+    )
 
 
 def document() -> Json:

@@ -9,6 +9,7 @@ from approvals.fields import Field
 from approvals.operations.registering import ActionTypeSpec
 from approvals.policy import Terms, Threshold
 from approvals.rulebook import Rule
+from approvals.starters import Starter
 
 
 def _written(pattern: str) -> dict[str, Any]:
@@ -26,21 +27,29 @@ ROUTE = {"enum": ["oral", "intravenous", "subcutaneous"]}
 HOURS = {"type": "integer", "minimum": 1, "maximum": 168}
 
 EFFECTS = {
-    "care.adjust_dose": Effect(ordering.adjust_dose, checking.dosing_checks, ordering.order_facts),
+    "care.adjust_dose": Effect(
+        ordering.adjust_dose, checking.dosing_checks, ordering.order_facts, ordering.order_measure
+    ),
     "care.adjust_dose_high_risk": Effect(
         partial(ordering.adjust_dose, high_risk=True),
         checking.dosing_checks,
         ordering.order_facts,
+        ordering.order_measure,
     ),
-    "care.start_order": Effect(ordering.start_order, checking.dosing_checks, ordering.order_facts),
+    "care.start_order": Effect(
+        ordering.start_order, checking.dosing_checks, ordering.order_facts, ordering.order_measure
+    ),
     "care.start_order_high_risk": Effect(
         partial(ordering.start_order, high_risk=True),
         checking.dosing_checks,
         ordering.order_facts,
+        ordering.order_measure,
     ),
-    "care.stop_order": Effect(ordering.stop_order, checking.stopping_checks, ordering.order_facts),
+    "care.stop_order": Effect(
+        ordering.stop_order, checking.stopping_checks, ordering.order_facts, ordering.order_measure
+    ),
     "care.change_route": Effect(
-        ordering.change_route, checking.dosing_checks, ordering.order_facts
+        ordering.change_route, checking.dosing_checks, ordering.order_facts, ordering.order_measure
     ),
 }
 
@@ -159,15 +168,50 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
 )
 
 _HOUR = 3600
+_TWO = Threshold(approve=2)
+_AN_ADMIN = (Threshold(approve=1, roles=("admin",)),)
+_ADMINS = (Threshold(approve=2, roles=("admin",)),)
 POLICIES = (
+    Rule(
+        match='action == "change_route" && failed_checks == 0 && !tainted\n'
+        '  && params.route == "oral"',
+        terms=Terms(
+            policy="From infusion to tablets by themselves?",
+            version=1,
+            level=0,
+            thresholds=(),
+            expires_seconds=24 * _HOUR,
+            hold_seconds=10,
+            sample=0.25,
+        ),
+        mode="shadow",
+        note="Scored against what people decide; it does nothing until it is put in force.",
+    ),
+    Rule(
+        match='action.endsWith("_high_risk") && failed_checks > 0',
+        terms=Terms(
+            policy="High-risk drugs that failed a check: signed by two",
+            version=1,
+            level=3,
+            thresholds=(_TWO,),
+            expires_seconds=12 * _HOUR,
+            edits=False,
+            then="escalate",
+            escalate_to=_ADMINS,
+            escalate_seconds=4 * _HOUR,
+        ),
+    ),
     Rule(
         match='action.endsWith("_high_risk")',
         terms=Terms(
             policy="High-risk drugs: two people",
             version=1,
             level=2,
-            thresholds=(Threshold(approve=2),),
+            thresholds=(_TWO,),
             expires_seconds=12 * _HOUR,
+            then="escalate",
+            escalate_to=_ADMINS,
+            escalate_seconds=4 * _HOUR,
         ),
     ),
     Rule(
@@ -179,6 +223,9 @@ POLICIES = (
             thresholds=(Threshold(approve=1),),
             expires_seconds=24 * _HOUR,
             hold_seconds=10,
+            then="escalate",
+            escalate_to=_AN_ADMIN,
+            escalate_seconds=12 * _HOUR,
         ),
     ),
     Rule(
@@ -191,4 +238,11 @@ POLICIES = (
             expires_seconds=24 * _HOUR,
         ),
     ),
+)
+STARTER = Starter(
+    key="care",
+    label="Medication orders",
+    text="Two people for high-risk drugs, signed where a check failed; tablets instead of "
+    "infusions are watched from the shadow.",
+    rules=POLICIES,
 )

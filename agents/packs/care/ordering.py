@@ -4,7 +4,7 @@ High-risk drugs have action types of their own, so that a policy can ask for mor
 """
 
 from agents.packs.care.record import Record, active_order, day, entry, next_order, replaced
-from approvals.effects import CannotDo, Document, Params
+from approvals.effects import CannotDo, Document, Measure, Params
 from console.canonical import Json
 from snapshots.diff import Change, apply
 
@@ -74,6 +74,12 @@ def order_facts(document: Document, params: Params) -> dict[str, str]:
     order = patient["orders"][params["order"]]
     words = {**place, "drug": order["drug"], "before": _said(order)}
     return words if "dose" not in params else {**words, "after": _said({**order, **params})}
+
+
+def order_measure(document: Document, params: Params) -> Measure:
+    """Say which patient it is about; a dose is no amount of money."""
+    entry(document, "patients", params["patient"])
+    return Measure(subject=params["patient"])
 
 
 def _changes(params: Params, order: Record, values: dict[str, Json]) -> list[Change]:

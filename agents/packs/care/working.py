@@ -6,6 +6,7 @@ the same story.
 """
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 from agents.packs.care.evidence import exhibit
 from agents.packs.care.minding import keep_clearance, keep_decision, known
 from agents.packs.care.record import entry, note
+from agents.packs.conversing import Draft, converse
 from agents.providers import Scripted
-from agents.workflows import Context, Message, Outcome, Reply, ToolFailed
+from agents.workflows import Context, Exhibit, Message, Outcome, Reply, ToolFailed
 from approvals.effects import CannotDo
 from console.canonical import Json
 
@@ -44,6 +46,8 @@ PHARMACIST_INSTRUCTIONS = (
 CRITIC_INSTRUCTIONS = (
     "You comment on a colleague's draft. Say what agrees, what does not, and what is still open."
 )
+_KINDS = {"N": "message", "L": "result", "P": "patient"}
+_KEYS = re.compile(r"\b[NLP]-[0-9]+\b")
 _TOOLS = {
     "message": ("read_notes", "messages"),
     "patient": ("look_up_chart", "patients"),
@@ -59,6 +63,11 @@ def work(context: Context) -> Json:
         outcome = _settle(context, name)
         outcomes[name] = {"status": outcome.status, "reason": outcome.reason}
     return {"outcomes": outcomes}
+
+
+def asked(job_input: dict[str, Any]) -> Json:
+    """Return what was asked for: the errands, in the words of whoever gave them."""
+    return [SCRIPT[name]["errand"] for name in job_input.get("only", list(SCRIPT))]
 
 
 def _settle(context: Context, name: str) -> Outcome:
@@ -93,7 +102,12 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
         params=action["params"],
         evidence=[exhibit(document, action, kind, key, paper) for kind, key, paper in papers],
         rationale=f"{draft.text}\n\nThe critic's note: {comment.text}",
+        converses=True,
     )
+    names = [f"{kind} {key}" for kind, key, _ in papers]
+    said = Draft(PHARMACIST, action["params"], draft.text, names)
+    fetch = partial(_fetch, context, document, action, papers)
+    outcome = converse(context, outcome, said, fetch)
     if patient:
         keep_decision(context, agent=PHARMACIST, patient=patient, action=action, outcome=outcome)
     return outcome
@@ -118,6 +132,23 @@ def _look_up(context: Context, document: Any, kind: str, key: str) -> dict[str, 
         function=partial(_find, document, kind, key),
     )
     return dict(found)
+
+
+def _fetch(
+    context: Context, document: Any, action: dict[str, Any], papers: Papers, text: str
+) -> list[Exhibit]:
+    """Read the notes and results that a text names and that were not read before."""
+    known = {key for _, key, _ in papers}
+    found: Papers = []
+    for key in dict.fromkeys(_KEYS.findall(text)):
+        if key not in known:
+            try:
+                kind = _KINDS[key[0]]
+                found.append((kind, key, _look_up(context, document, kind, key)))
+            except ToolFailed:
+                continue
+    papers += found
+    return [exhibit(document, action, kind, key, paper) for kind, key, paper in found]
 
 
 def _find(document: Any, kind: str, key: str) -> Json:

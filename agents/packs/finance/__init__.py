@@ -6,9 +6,9 @@ A demo world of an invented company. One of its requests is not what it seems; n
 from pathlib import Path
 
 from agents.packs.finance import working
-from agents.packs.finance.declaring import ACTION_TYPES, EFFECTS, POLICIES
+from agents.packs.finance.declaring import ACTION_TYPES, EFFECTS, POLICIES, STARTER
 from agents.workflows import Workflow, register_workflow
-from approvals import effects
+from approvals import effects, starters
 from console.canonical import Json, parse
 from snapshots.diff import Change, apply
 
@@ -59,7 +59,10 @@ def register() -> None:
     """Make the effects and the workflow known."""
     for name, effect in EFFECTS.items():
         effects.register(name, effect)
-    register_workflow(Workflow(WORKFLOW, "Accounts payable", working.work, working.INPUT_SCHEMA))
+    starters.offer(STARTER)
+    register_workflow(
+        Workflow(WORKFLOW, "Accounts payable", working.work, working.INPUT_SCHEMA, working.asked)
+    )
 
 
 def document() -> Json:

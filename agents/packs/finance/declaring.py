@@ -6,8 +6,9 @@ from agents.packs.finance import keeping, paying, posting
 from approvals.effects import Effect
 from approvals.fields import Field
 from approvals.operations.registering import ActionTypeSpec
-from approvals.policy import Terms, Threshold
+from approvals.policy import Limit, Terms, Threshold
 from approvals.rulebook import Rule
+from approvals.starters import Starter
 
 
 def _written(pattern: str) -> dict[str, Any]:
@@ -27,17 +28,31 @@ DAYS = {"type": "integer", "minimum": 0, "maximum": 365}
 
 EFFECTS = {
     "finance.release_payment": Effect(
-        paying.release_payment, paying.payment_checks, paying.payment_facts
+        paying.release_payment,
+        paying.payment_checks,
+        paying.payment_facts,
+        paying.payment_measure,
     ),
-    "finance.hold_invoice": Effect(paying.hold_invoice, paying.hold_checks, paying.hold_facts),
+    "finance.hold_invoice": Effect(
+        paying.hold_invoice, paying.hold_checks, paying.hold_facts, paying.hold_measure
+    ),
     "finance.change_bank_details": Effect(
-        keeping.change_bank_details, keeping.bank_checks, keeping.bank_facts
+        keeping.change_bank_details,
+        keeping.bank_checks,
+        keeping.bank_facts,
+        keeping.vendor_measure,
     ),
     "finance.set_payment_terms": Effect(
-        keeping.set_payment_terms, keeping.terms_checks, keeping.terms_facts
+        keeping.set_payment_terms,
+        keeping.terms_checks,
+        keeping.terms_facts,
+        keeping.vendor_measure,
     ),
     "finance.correct_posting": Effect(
-        posting.correct_posting, posting.posting_checks, posting.posting_facts
+        posting.correct_posting,
+        posting.posting_checks,
+        posting.posting_facts,
+        posting.posting_measure,
     ),
 }
 
@@ -155,15 +170,63 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
 )
 
 _HOUR = 3600
+_DAY = 24 * _HOUR
+_TWO = Threshold(approve=2)
+# Somebody who also audits does not take part where one alone may agree.
+_AN_ADMIN = Threshold(approve=1, roles=("admin",), filter='!("auditor" in reviewer.roles)')
+_ADMINS = (Threshold(approve=2, roles=("admin",)),)
 POLICIES = (
+    Rule(
+        match='action == "release_payment" && failed_checks == 0 && !tainted\n'
+        '  && currency == "EUR" && amount <= 1500.0',
+        terms=Terms(
+            policy="Small payments by themselves?",
+            version=1,
+            level=0,
+            thresholds=(),
+            expires_seconds=72 * _HOUR,
+            hold_seconds=10,
+            sample=0.1,
+        ),
+        mode="shadow",
+        note="Scored against what people decide; it does nothing until it is put in force.",
+    ),
+    Rule(
+        match='action == "change_bank_details" && failed_checks > 1',
+        terms=Terms(
+            policy="Bank details that failed several checks: signed by two",
+            version=1,
+            level=3,
+            thresholds=(_TWO,),
+            expires_seconds=48 * _HOUR,
+            then="escalate",
+            escalate_to=_ADMINS,
+            escalate_seconds=24 * _HOUR,
+        ),
+    ),
     Rule(
         match='action == "change_bank_details"',
         terms=Terms(
             policy="Bank details: two people",
             version=1,
             level=2,
-            thresholds=(Threshold(approve=2),),
+            thresholds=(_TWO,),
             expires_seconds=48 * _HOUR,
+            then="escalate",
+            escalate_to=_ADMINS,
+            escalate_seconds=24 * _HOUR,
+        ),
+    ),
+    Rule(
+        match='action == "release_payment" && amount >= 20000.0',
+        terms=Terms(
+            policy="Large payments: two people, or one admin",
+            version=1,
+            level=2,
+            thresholds=(_TWO, _AN_ADMIN),
+            expires_seconds=72 * _HOUR,
+            hold_seconds=10,
+            limits=(Limit(("counterparty",), "250000.00", "EUR", 30 * _DAY, "deny"),),
         ),
     ),
     Rule(
@@ -175,6 +238,11 @@ POLICIES = (
             thresholds=(Threshold(approve=1),),
             expires_seconds=72 * _HOUR,
             hold_seconds=10,
+            then="escalate",
+            escalate_to=(Threshold(approve=1, roles=("admin",)),),
+            escalate_seconds=24 * _HOUR,
+            # A large payment in parts is still a large payment.
+            limits=(Limit(("counterparty",), "20000.00", "EUR", 7 * _DAY, "raise", 2, (_TWO,)),),
         ),
     ),
     Rule(
@@ -187,4 +255,11 @@ POLICIES = (
             expires_seconds=168 * _HOUR,
         ),
     ),
+)
+STARTER = Starter(
+    key="finance",
+    label="Accounts payable",
+    text="Two people for bank details and large payments, signed where checks failed; small "
+    "payments are watched from the shadow.",
+    rules=POLICIES,
 )

@@ -1,7 +1,7 @@
 """What happens when a vendor's record is changed, and what speaks for it?"""
 
 from agents.packs.finance.record import Record, day, entry, mail, replaced, section
-from approvals.effects import CannotDo, Check, Document, Params
+from approvals.effects import CannotDo, Check, Document, Measure, Params
 from approvals.formats.accounts import has_right_digits
 from console.canonical import Json
 from snapshots.diff import apply
@@ -118,6 +118,11 @@ def terms_checks(document: Document, params: Params) -> list[Check]:
 def terms_facts(document: Document, params: Params) -> dict[str, str]:
     """Name the vendor for the title."""
     return {"vendor_name": _name(document, params)}
+
+
+def vendor_measure(_document: Document, params: Params) -> Measure:
+    """Say which vendor it is about; no money moves."""
+    return Measure(counterparty=params["vendor"], subject=params["vendor"])
 
 
 def _name(document: Document, params: Params) -> str:

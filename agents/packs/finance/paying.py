@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from agents.packs.finance.record import Record, day, entry, money, replaced, section
-from approvals.effects import CannotDo, Check, Document, Params
+from approvals.effects import CannotDo, Check, Document, Measure, Params
 from approvals.formats.accounts import has_right_digits
 from console.canonical import Json
 from snapshots.diff import Change, apply
@@ -85,6 +85,12 @@ def payment_facts(document: Document, params: Params) -> dict[str, str]:
     return {"vendor_name": vendor["name"], "sum": money(params["amount"], params["currency"])}
 
 
+def payment_measure(document: Document, params: Params) -> Measure:
+    """Say how much goes to which vendor, for which invoice."""
+    number, invoice, _ = _parties(document, params)
+    return Measure(Decimal(params["amount"]), params["currency"], invoice["vendor"], number)
+
+
 def hold_invoice(document: Document, params: Params) -> Json:
     """Keep an open invoice out of payment runs, with the reason."""
     number, invoice, _ = _parties(document, params)
@@ -118,6 +124,12 @@ def hold_facts(document: Document, params: Params) -> dict[str, str]:
     """Name vendor and sum for the title."""
     _, invoice, vendor = _parties(document, params)
     return {"vendor_name": vendor["name"], "sum": money(invoice["amount"], invoice["currency"])}
+
+
+def hold_measure(document: Document, params: Params) -> Measure:
+    """Say whose invoice is held; no money moves."""
+    number, invoice, _ = _parties(document, params)
+    return Measure(counterparty=invoice["vendor"], subject=number)
 
 
 def _parties(document: Document, params: Params) -> tuple[str, Record, Record]:

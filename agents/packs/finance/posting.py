@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from agents.packs.finance.record import Record, entry, money, replaced, section
-from approvals.effects import CannotDo, Check, Document, Params
+from approvals.effects import CannotDo, Check, Document, Measure, Params
 from console.canonical import Json
 from snapshots.diff import Change, apply
 
@@ -75,6 +75,12 @@ def posting_facts(document: Document, params: Params) -> dict[str, str]:
         "from": f"{posting['account']} {posting['account_name']}",
         "to": f"{params['account']} {account}",
     }
+
+
+def posting_measure(document: Document, params: Params) -> Measure:
+    """Say how much is moved from one account to another."""
+    number, posting, _ = _named(document, params)
+    return Measure(Decimal(posting["amount"]), posting["currency"], subject=number)
 
 
 def _named(document: Document, params: Params) -> tuple[str, Record, str]:

@@ -5,10 +5,12 @@ critic comments; people decide. The models are scripted: the same job tells the 
 """
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agents.packs.conversing import Draft, converse
 from agents.packs.finance.evidence import exhibit
 from agents.packs.finance.minding import keep_account, keep_decision, known
 from agents.packs.finance.record import entry, mail
@@ -43,6 +45,16 @@ CLERK_INSTRUCTIONS = (
 CRITIC_INSTRUCTIONS = (
     "You comment on a colleague's draft. Say what agrees, what does not, and what you did not see."
 )
+_KINDS = {
+    "PAY-": "payment",
+    "PO-": "purchase_order",
+    "GR-": "goods_receipt",
+    "M-": "message",
+    "V-": "vendor",
+    "R-": "invoice",
+    "B-": "posting",
+}
+_KEYS = re.compile(rf"\b(?:{'|'.join(_KINDS)})[A-Z0-9-]*[0-9]\b")
 _TOOLS = {
     "message": "read_mailbox",
     "vendor": "look_up_vendor",
@@ -61,6 +73,11 @@ def work(context: Context) -> Json:
         outcome = _settle(context, name)
         outcomes[name] = {"status": outcome.status, "reason": outcome.reason}
     return {"outcomes": outcomes}
+
+
+def asked(job_input: dict[str, Any]) -> Json:
+    """Return what was asked for: the errands, in the words of whoever gave them."""
+    return [SCRIPT[name]["errand"] for name in job_input.get("only", list(SCRIPT))]
 
 
 def _settle(context: Context, name: str) -> Outcome:
@@ -94,7 +111,11 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
         params=action["params"],
         evidence=_exhibits(action, papers),
         rationale=f"{draft.text}\n\nThe critic's note: {note.text}",
+        converses=True,
     )
+    said = Draft(CLERK, action["params"], draft.text, [f"{kind} {key}" for kind, key, _ in papers])
+    fetch = partial(_fetch, context, document, action, papers)
+    outcome = converse(context, outcome, said, fetch)
     if vendor:
         keep_decision(context, agent=CLERK, vendor=vendor, action=action, outcome=outcome)
     return outcome
@@ -119,6 +140,23 @@ def _look_up(context: Context, document: Any, kind: str, key: str) -> dict[str, 
         function=partial(_find, document, kind, key),
     )
     return dict(found)
+
+
+def _fetch(
+    context: Context, document: Any, action: dict[str, Any], papers: Papers, text: str
+) -> list[Exhibit]:
+    """Read the papers that a text names and that were not read before."""
+    known = {key for _, key, _ in papers}
+    found: Papers = []
+    for key in dict.fromkeys(_KEYS.findall(text)):
+        kind = next(kind for prefix, kind in _KINDS.items() if key.startswith(prefix))
+        if key not in known:
+            try:
+                found.append((kind, key, _look_up(context, document, kind, key)))
+            except ToolFailed:
+                continue
+    papers += found
+    return _exhibits(action, found)
 
 
 def _find(document: Any, kind: str, key: str) -> Json:
