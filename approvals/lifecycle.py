@@ -31,6 +31,8 @@ PROPOSAL_STATUSES = sorted(PROPOSAL_MOVES)
 # What can be decided on now, and what is not settled yet.
 PENDING = "pending"
 OPEN = ("pending", "info_requested", "changes_requested")
+# What a proposer waits for; when changes are requested it is the proposer's turn.
+UNANSWERED = ("pending", "info_requested")
 
 EXECUTION_MOVES: dict[str, frozenset[str]] = {
     "held": frozenset({"succeeded", "recalled", "failed"}),

@@ -8,6 +8,7 @@ from celery import shared_task
 from approvals import queries
 from approvals.operations.executing import carry_out_due
 from approvals.operations.rebasing import rebase_all
+from approvals.operations.reevaluating import reevaluate_all
 from console.actors import system
 
 
@@ -26,3 +27,9 @@ def rebase(key: str) -> int:
         return 0
     actor = system("rebase", workspace_id)
     return rebase_all(actor=actor, state_id=state_id, now=datetime.now(UTC))
+
+
+@shared_task(name="approvals.reevaluate")
+def reevaluate(key: str) -> int:
+    """Ask the changed policies of the workspace named by `key` about everything that waits."""
+    return reevaluate_all(actor=system("policies", UUID(key)), now=datetime.now(UTC))

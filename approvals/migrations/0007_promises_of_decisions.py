@@ -282,5 +282,5 @@ class Migration(migrations.Migration):
         same_workspace("approvals_review", "execution_id", "approvals_execution"),
         same_workspace("approvals_execution", "break_glass_id", "approvals_breakglass"),
         same_workspace("approvals_exposure", "bucket_id", "approvals_bucket"),
-        migrations.RunSQL(_MADE, [_UNDO]),
+        migrations.RunSQL([*_MADE], [_UNDO]),
     ]

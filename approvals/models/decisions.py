@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import CheckConstraint, Q, UniqueConstraint
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 
 from approvals.models.common import PERSON, WORKSPACE
 from approvals.models.proposals import Proposal
@@ -46,6 +46,10 @@ class Decision(models.Model):
                 name="a_decision_is_one_of_three",
             ),
         ]
+        indexes: ClassVar = [
+            Index(fields=["workspace", "-decided_at"], name="decisions_newest"),
+            Index(fields=["person", "-decided_at"], name="decisions_of_a_person"),
+        ]
 
     def __str__(self) -> str:
         """Return who said what, for a shell."""
@@ -56,8 +60,9 @@ class Signature(models.Model):
     """What makes a decision a signed one: who, when, what it means, over which bytes.
 
     `statement` is the canonical bytes of printed name, time, meaning, choice, revision digest and
-    the digest of what was rendered; `digest` is their SHA-256. `method` is `password_totp` or
-    `passkey`; a passkey's `assertion` is over that digest.
+    the digest of what was rendered; `digest` is their SHA-256. `rendering` is what was rendered,
+    which later releases may word differently. `method` is `password_totp` or `passkey`; a
+    passkey's `assertion` is over that digest.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -70,6 +75,7 @@ class Signature(models.Model):
     method = models.CharField(max_length=16)
     statement = models.BinaryField()
     digest = models.CharField(max_length=64)
+    rendering = models.BinaryField()
     render_digest = models.CharField(max_length=64)
     assertion = models.JSONField(null=True)
     signed_at = models.DateTimeField()

@@ -24,8 +24,8 @@ class Proposal(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+")
-    state = models.ForeignKey("snapshots.State", models.PROTECT, related_name="+")
-    action_type = models.ForeignKey(ActionType, models.PROTECT, related_name="+")
+    state = models.ForeignKey("snapshots.State", models.PROTECT, related_name="+", db_index=False)
+    action_type = models.ForeignKey(ActionType, models.PROTECT, related_name="+", db_index=False)
     status = models.CharField(max_length=20, default=PENDING)
     revision = models.IntegerField(default=1)
     base_number = models.BigIntegerField()
@@ -108,8 +108,40 @@ class Proposal(models.Model):
                 condition=Q(status__in=OPEN),
                 name="proposals_open_by_assignee",
             ),
-            Index(fields=["state"], condition=Q(status__in=OPEN), name="proposals_open_by_state"),
+            Index(
+                fields=["workspace", "claimed_by"],
+                condition=Q(status__in=OPEN, claimed_by__isnull=False),
+                name="proposals_claimed",
+            ),
+            Index(
+                fields=["state", "rank", "id"],
+                condition=Q(status__in=OPEN),
+                name="proposals_open_by_state",
+            ),
+            Index(
+                fields=["workspace", "due_at", "id"],
+                condition=Q(status__in=OPEN),
+                name="proposals_open_by_deadline",
+            ),
+            Index(
+                fields=["workspace", "-created_at", "-id"],
+                condition=Q(status__in=OPEN),
+                name="proposals_open_newest",
+            ),
             Index(fields=["workspace", "-created_at", "-id"], name="proposals_newest"),
+            Index(fields=["state", "-created_at", "-id"], name="proposals_by_state"),
+            Index(fields=["action_type", "-created_at", "-id"], name="proposals_by_action_type"),
+            Index(fields=["workspace", "agent", "-created_at", "-id"], name="proposals_by_agent"),
+            Index(
+                fields=["workspace", "counterparty", "-created_at", "-id"],
+                condition=~Q(counterparty=""),
+                name="proposals_by_counterparty",
+            ),
+            Index(
+                fields=["workspace", "subject", "-created_at", "-id"],
+                condition=~Q(subject=""),
+                name="proposals_by_subject",
+            ),
             Index(fields=["workspace", "status", "-created_at", "-id"], name="proposals_by_status"),
             Index(
                 fields=["workspace", "-settled_at", "-id"],

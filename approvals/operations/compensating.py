@@ -60,5 +60,6 @@ def compensate(
         origin=f"restoration:{restoration_id}",
         origin_step=str(gone.proposal_id),
         rationale=f"{state_key} was rolled back: {reason}\n\n{gone.reversibility}",
+        by_people=True,
     )
     return propose(actor=actor, request=request, now=now)

@@ -6,15 +6,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
-from approvals.effects import STATED, Check
+from approvals.effects import STATED
+from approvals.fields import Field
+from approvals.grounding import is_tainted
+from approvals.legible import Wording, cannot_be_shown
 from approvals.models import ActionType, Evidence, Proposal, Revision
-from approvals.operations.evaluating import evaluate
-from approvals.operations.previewing import Preview, preview
+from approvals.operations.automating import approve_alone, hold_still
+from approvals.operations.evaluating import Evaluation, asked_of_people, evaluate, risk_of
+from approvals.operations.fencing import refuse_unless_fitting
+from approvals.operations.framing import Frame, Subject, frame
+from approvals.operations.previewing import Precondition, Preview, preview
+from approvals.operations.settling import wake
+from approvals.operations.telling import tell_made
+from approvals.operations.wording import Words, write_revision
 from approvals.parameters import objections_to
-from approvals.policy import Terms, rank
-from console.access.queries import people_with_role
+from approvals.policy import AUTO, rank
 from console.actors import Actor
 from console.canonical import FILE_LIMITS, Json, Unreadable, check, digest, sha256
 from console.errors import Conflict, Invalid, KeyReused
@@ -27,7 +37,7 @@ from snapshots.queries import Head
 
 EVIDENCE_AT_MOST = 20
 RATIONALE_AT_MOST = 4_000
-ELIGIBILITY = "Enough people may decide"
+AGENT_AT_MOST = 120
 
 
 class UnknownActionType(Invalid):
@@ -46,6 +56,12 @@ class AlreadyRejected(Conflict):
     """People rejected exactly this action on this record; change it or stop."""
 
     code = "already_rejected"
+
+
+class TooManyAttempts(Conflict):
+    """People rejected this kind of action again and again; stop asking."""
+
+    code = "too_many_attempts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +84,10 @@ class Request:
     `origin` and `origin_step` name the place it came from; the same place proposes once.
     `base_number` is the snapshot the proposer looked at, if it insists on it; `epoch` is that of
     the State when the proposer began, if it has to be still the same.
-    `stated` are the changes of an action type whose effect is `stated`.
+    `preconditions` are what the State has to say for as long as it waits. What is `by_people` no
+    policy approves alone.
+    `stated` are the changes of an action type whose effect is `stated`. `sources` say where values
+    came from, by `params` followed by a parameter's path, or by the path of a stated change.
     """
 
     state_key: str
@@ -84,37 +103,51 @@ class Request:
     lineage: tuple[str, ...] = field(default=())
     base_number: int | None = None
     epoch: int | None = None
+    preconditions: tuple[Precondition, ...] = ()
+    by_people: bool = False
+    sources: tuple[dict[str, Json], ...] = ()
 
     @property
     def digest(self) -> str:
         """Return what makes two requests the same: State, action, parameters, stated changes."""
         stated: list[Json] = [change.to_json() for change in self.stated]
-        value: Json = {
+        value: dict[str, Json] = {
             "state": self.state_key,
             "action_type": self.action_type,
             "params": self.params,
             "stated": stated,
         }
-        return digest(value)
+        relied_on: list[Json] = [item.to_json() for item in self.preconditions]
+        return digest({**value, "preconditions": relied_on} if relied_on else value)
 
 
 def propose(*, actor: Actor, request: Request, now: datetime) -> UUID:
     """Make an action wait for a decision and return the proposal's id; one place proposes once.
 
     Raises: UnknownActionType, UnknownState, ParamsInvalid, KeyReused, EffectImpossible (422),
-    AlreadyRejected, EpochPassed (409), HeadMoved (412).
+    AlreadyRejected, TooManyAttempts, EpochPassed, PoliciesProtected, Busy (409), HeadMoved,
+    PreconditionFailed (412).
     """
-    _refuse_unless_storable(request)
+    refuse_unless_storable(request)
     if known := _known(actor, request):
         return known
-    action_type = _action_type(actor, request)
+    action_type = usable_type(actor, request)
     base = snapshots.named(actor.workspace_id, request.state_key)
+    refuse_unless_fitting(actor, action_type, base)
     if request.epoch is not None and request.epoch != base.epoch:
         raise EpochPassed
     if request.base_number not in {None, base.number}:
         raise HeadMoved(expected=request.base_number, found=base.number)
-    _refuse_if_rejected(actor, request, base)
-    shown = preview(action_type, request.params, list(request.stated), base)
+    refuse_if_rejected(actor, request, base)
+    refuse_if_too_often(actor, request, action_type, base)
+    shown = preview(
+        action_type,
+        request.params,
+        list(request.stated),
+        base,
+        request.preconditions,
+        request.sources,
+    )
     try:
         with transaction.atomic():
             return _write(actor, request, action_type, shown, now)
@@ -125,14 +158,16 @@ def propose(*, actor: Actor, request: Request, now: datetime) -> UUID:
         raise
 
 
-def _refuse_unless_storable(request: Request) -> None:
+def refuse_unless_storable(request: Request) -> None:
+    """Let through what can be kept and read alike by everybody. Raises: ParamsInvalid (422)."""
     stated: list[Json] = [change.to_json() for change in request.stated]
     said: list[Json] = [request.rationale, request.external_ref]
+    relied_on: list[Json] = [item.to_json() for item in request.preconditions]
     shown: list[Json] = [
         text for item in request.evidence for text in (item.label, item.source, item.content)
     ]
     try:
-        check([request.params, stated, said, shown], FILE_LIMITS)
+        check([request.params, stated, said, shown, relied_on], FILE_LIMITS)
     except Unreadable as error:
         raise ParamsInvalid(error.sentence) from error
 
@@ -145,24 +180,56 @@ def _known(actor: Actor, request: Request) -> UUID | None:
     return known.id if known else None
 
 
-def _refuse_if_rejected(actor: Actor, request: Request, base: Head) -> None:
-    """Refuse what the same run asked before, or the same client while the record has not moved."""
-    rows = Proposal.objects.filter(
-        workspace_id=actor.workspace_id,
-        origin=request.origin,
-        request_digest=request.digest,
-        status="rejected",
+def refuse_if_rejected(actor: Actor, request: Request, base: Head) -> None:
+    """Refuse what the same run asked before, or the same client while the record has not moved.
+
+    What counts is the wording that people rejected, not the one it began with.
+    Raises: AlreadyRejected (409).
+    """
+    stated: list[Json] = [change.to_json() for change in request.stated]
+    rows = Revision.objects.filter(
+        proposal__workspace_id=actor.workspace_id,
+        proposal__origin=request.origin,
+        proposal__status="rejected",
+        proposal__state=base.state_id,
+        proposal__action_type__name=request.action_type,
+        number=F("proposal__revision"),
+        params=request.params,
     )
+    rows = rows.filter(stated=stated) if stated else rows.filter(stated__isnull=True)
     if not request.origin.startswith("run:"):
         rows = rows.filter(base_number=base.number)
     if rows.exists():
         raise AlreadyRejected
 
 
+def refuse_if_too_often(
+    actor: Actor, request: Request, action_type: ActionType, base: Head
+) -> None:
+    """Refuse an origin whose last tries of this kind on this record were all rejected.
+
+    Raises: TooManyAttempts (409).
+    """
+    at_most: int = settings.REJECTIONS_AT_MOST
+    rows = Proposal.objects.filter(
+        workspace_id=actor.workspace_id,
+        origin=request.origin,
+        action_type=action_type,
+        state=base.state_id,
+        status__in=["approved", "rejected"],
+    )
+    if not request.origin.startswith("run:"):
+        rows = rows.filter(base_number=base.number)
+    last = list(rows.order_by("-created_at", "-id").values_list("status", flat=True)[:at_most])
+    if len(last) == at_most and set(last) == {"rejected"}:
+        raise TooManyAttempts(f"People rejected this {at_most} times in a row; stop asking.")
+
+
 def _is_repeated(known: Proposal, request: Request) -> bool:
     """Tell whether a request says what the one before it said, down to its evidence."""
     first = known.revisions.get(number=1)
-    rows = known.evidence.order_by("number")
+    # Answers to questions became evidence later.
+    rows = known.evidence.filter(created_at=known.created_at).order_by("number")
     shown = [Exhibit(row.label, row.source, row.content, tuple(row.paths)) for row in rows]
     return (
         known.request_digest == request.digest
@@ -172,7 +239,11 @@ def _is_repeated(known: Proposal, request: Request) -> bool:
     )
 
 
-def _action_type(actor: Actor, request: Request) -> ActionType:
+def usable_type(actor: Actor, request: Request) -> ActionType:
+    """Return the action type that a request names, whose schema it fits.
+
+    Raises: UnknownActionType, ParamsInvalid (422).
+    """
     rows = ActionType.objects.filter(workspace_id=actor.workspace_id)
     action_type = rows.filter(name=request.action_type).first()
     if action_type is None:
@@ -193,20 +264,66 @@ def _action_type(actor: Actor, request: Request) -> ActionType:
 def _write(
     actor: Actor, request: Request, action_type: ActionType, shown: Preview, now: datetime
 ) -> UUID:
-    agent = actor.name if actor.kind == "agent" else ""
-    terms = evaluate(actor.workspace_id, action_type, shown, request.params, agent=agent, now=now)
     lineage = sorted({*actor.lineage, *request.lineage})
-    checks = [*shown.checks, *_eligibility(actor, terms, lineage)]
-    risk = risk_of(action_type, shown)
+    agent = actor.name[:AGENT_AT_MOST] if actor.kind == "agent" else ""
+    subject = Subject(action_type, agent, lineage)
+    evaluation = _evaluated(request, subject, shown, now)
+    head = hold_still(shown) if _may_pass(evaluation) else None
+    found = frame(evaluation, shown, subject, now)
+    proposal = _make(actor, request, subject, shown, found, now)
+    words = Words(request.params, request.stated, request.rationale[:RATIONALE_AT_MOST], "proposed")
+    revision = write_revision(proposal, words, shown, found, author=actor, now=now)
+    keep_evidence(proposal, request.evidence, now)
+    tell_made(proposal, revision, is_stuck=found.is_stuck)
+    _say(actor, proposal, revision, found)
+    if head is not None and found.terms.level == AUTO:
+        approve_alone(proposal, revision, head, found.terms, now)
+    ring("queue", actor.workspace_id)
+    return proposal.id
+
+
+def _evaluated(request: Request, subject: Subject, shown: Preview, now: datetime) -> Evaluation:
+    action_type = subject.action_type
+    found = evaluate(
+        action_type.workspace_id,
+        action_type,
+        shown,
+        request.params,
+        agent=subject.agent,
+        tainted=is_tainted(shown.sources),
+        now=now,
+    )
+    fields = [Field.from_json(item) for item in action_type.fields]
+    wording = Wording(shown.changes, fields, request.params, shown.title, shown.measure)
+    # What nobody can be shown is for a person to reject, whatever a policy says.
+    if request.by_people or cannot_be_shown(wording):
+        return asked_of_people(found)
+    return found
+
+
+def _may_pass(evaluation: Evaluation) -> bool:
+    return evaluation.terms.level == AUTO and not evaluation.denied
+
+
+def _make(
+    actor: Actor,
+    request: Request,
+    subject: Subject,
+    shown: Preview,
+    found: Frame,
+    now: datetime,
+) -> Proposal:
+    terms = found.terms
+    risk = risk_of(subject.action_type, shown)
     due_at = now + timedelta(seconds=terms.expires_seconds)
-    proposal = Proposal.objects.create(
+    return Proposal.objects.create(
         workspace_id=actor.workspace_id,
         state_id=shown.base.state_id,
-        action_type=action_type,
+        action_type=subject.action_type,
         base_number=shown.base.number,
         title=shown.title,
         proposer=actor.to_json(),
-        lineage=lineage,
+        lineage=list(subject.lineage),
         terms=terms.to_json(),
         policy=terms.policy,
         level=terms.level,
@@ -214,7 +331,7 @@ def _write(
         currency=shown.measure.currency,
         counterparty=shown.measure.counterparty,
         subject=shown.measure.subject,
-        agent=agent[:120],
+        agent=subject.agent,
         risk=risk,
         rank=rank(risk, int(due_at.timestamp())),
         origin=request.origin,
@@ -224,87 +341,41 @@ def _write(
         external_ref=request.external_ref,
         created_at=now,
         due_at=due_at,
+        **(_denied(found, now) if found.denied else {}),
     )
-    write_revision(
-        proposal,
-        1,
-        shown,
-        checks,
-        author=actor,
-        terms=terms,
-        params=request.params,
-        stated=request.stated,
-        rationale=request.rationale[:RATIONALE_AT_MOST],
-        why="proposed",
-        now=now,
-    )
-    _keep_evidence(proposal, request.evidence, now)
+
+
+def _denied(found: Frame, now: datetime) -> dict[str, Any]:
+    return {
+        "status": "denied",
+        "settled_at": now,
+        "settled_by": f"Policy {found.terms.policy}"[:120],
+        "settled_reason": found.denied[:1000],
+    }
+
+
+def _say(actor: Actor, proposal: Proposal, revision: Revision, found: Frame) -> None:
+    """Write down that it was made, that it was denied, and that nobody is left to decide."""
+    about = f"proposal:{proposal.id}"
     body: dict[str, Json] = {
         "title": proposal.title,
-        "action_type": action_type.name,
-        "revision": 1,
-        "digest": shown.digest,
-        "policy": f"{terms.policy} v{terms.version}",
+        "action_type": proposal.action_type.name,
+        "revision": revision.number,
+        "digest": revision.digest,
+        "policy": f"{found.terms.policy} v{found.terms.version}",
     }
-    append(actor, "proposal.made", f"proposal:{proposal.id}", body)
-    ring("queue", actor.workspace_id)
-    return proposal.id
+    append(actor, "proposal.made", about, body)
+    if found.denied:
+        policy = Actor("system", "policy", proposal.settled_by, proposal.workspace_id)
+        append(policy, "proposal.denied", about, {"reason": found.denied})
+        wake(proposal)
+    elif found.is_stuck:
+        append(actor, "proposal.nobody_may_decide", about, {"needed": found.terms.needed})
 
 
-def write_revision(  # noqa: PLR0913  (a row's columns)
-    proposal: Proposal,
-    number: int,
-    shown: Preview,
-    checks: Sequence[Check],
-    *,
-    author: Actor,
-    terms: Terms,
-    params: dict[str, Any],
-    stated: Sequence[Change],
-    rationale: str,
-    why: str,
-    now: datetime,
-) -> Revision:
-    """Write one immutable wording of a proposal; part of the caller's transaction."""
-    return Revision.objects.create(
-        workspace_id=proposal.workspace_id,
-        proposal=proposal,
-        number=number,
-        params=params,
-        stated=[change.to_json() for change in stated] or None,
-        changes=[change.to_json() for change in shown.changes],
-        checks=[check.to_json() for check in checks],
-        base_number=shown.base.number,
-        base_digest=shown.base.digest,
-        base_epoch=shown.base.epoch,
-        sealed=shown.sealed,
-        measure=shown.measure.to_json(),
-        terms=terms.to_json(),
-        lineage=proposal.lineage,
-        author=author.to_json(),
-        digest=shown.digest,
-        rationale=rationale,
-        why=why,
-        created_at=now,
-    )
-
-
-def risk_of(action_type: ActionType, shown: Preview) -> int:
-    """Return 1 to 3: as declared, one more for what nobody described, one for a failed check."""
-    failed = any(not check.passed for check in shown.checks)
-    return min(3, action_type.risk + (not shown.is_described) + failed)
-
-
-def _eligibility(actor: Actor, terms: Terms, lineage: list[str]) -> list[Check]:
-    people = people_with_role(actor.workspace_id, list(terms.roles))
-    left = [person for person, _ in people if f"person:{person.id}" not in lineage]
-    if len(left) >= terms.needed:
-        return []
-    sentence = f"{terms.needed} must agree, but only {len(left)} in this workspace may."
-    return [Check(ELIGIBILITY, passed=False, sentence=sentence)]
-
-
-def _keep_evidence(proposal: Proposal, exhibits: Sequence[Exhibit], now: datetime) -> None:
+def keep_evidence(proposal: Proposal, exhibits: Sequence[Exhibit], now: datetime) -> None:
+    """Keep what is shown for a claim, numbered on from what is there already."""
+    kept = proposal.evidence.count()
     Evidence.objects.bulk_create(
         Evidence(
             workspace_id=proposal.workspace_id,
@@ -317,5 +388,5 @@ def _keep_evidence(proposal: Proposal, exhibits: Sequence[Exhibit], now: datetim
             digest=sha256(item.content.encode()),
             created_at=now,
         )
-        for number, item in enumerate(exhibits, start=1)
+        for number, item in enumerate(exhibits, start=kept + 1)
     )

@@ -8,27 +8,33 @@ from django.db import transaction
 
 from approvals import lifecycle
 from approvals.models import Proposal, Revision
-from approvals.operations.previewing import EffectImpossible, Preview, preview
+from approvals.operations.evaluating import DeniedByPolicy
+from approvals.operations.framing import frame_again
+from approvals.operations.previewing import EffectImpossible
 from approvals.operations.revising import revise
 from approvals.operations.settling import announce, settle
+from approvals.operations.verifying import Ground
 from console.actors import Actor
 from console.canonical import Json
 from console.errors import NotFound
 from console.ledger.operations.appending import append
-from snapshots.diff import Change
 from snapshots.operations.committing import lock
 
 logger = logging.getLogger(__name__)
 
 BROUGHT_BACK = "The State was brought back after this was proposed."
+MOVED = "The record moved."
+MOVED_ELSEWHERE = "The record moved elsewhere; this effect is unchanged."
+OTHER_EFFECT = "The action would do something else by now."
+OTHER_TERMS = "The policies or their limits ask for something else now."
 
 
 def rebase(*, actor: Actor, proposal_id: UUID, now: datetime) -> int:
-    """Preview the action on the newest snapshot and return the number of the current revision.
+    """Word the action anew where record, policies or limits moved; return the current revision.
 
     Earlier approvals stay with the revision they were given to. Where the action is no longer
-    possible the proposal becomes stale and its proposer is told. One that was made before its
-    State was brought back is not brought along: it is invalidated.
+    possible the proposal becomes stale and its proposer is told. What the policies deny by now, and
+    what was made before its State was brought back, is invalidated.
     Locks: the State, then the proposal. Raises: NotFound (404).
     """
     with transaction.atomic(durable=True):
@@ -40,20 +46,39 @@ def rebase(*, actor: Actor, proposal_id: UUID, now: datetime) -> int:
         proposal = (
             rows.select_for_update(no_key=True, of=("self",)).select_related("action_type").get()
         )
-        if not lifecycle.is_open(proposal.status) or proposal.base_number == head.number:
+        if not lifecycle.is_open(proposal.status):
             return proposal.revision
         current = Revision.objects.get(proposal=proposal, number=proposal.revision)
         if current.base_epoch != head.epoch:
             settle(proposal, "invalidated", actor=actor, reason=BROUGHT_BACK, now=now)
             return proposal.revision
-        stated = [Change.from_json(item) for item in current.stated or []]
-        try:
-            shown = preview(proposal.action_type, current.params, stated, head)
-        except EffectImpossible as refused:
-            settle(proposal, "stale", actor=actor, reason=refused.sentence, now=now)
-            return proposal.revision
-        _revise(actor, proposal, current, shown, now)
+        _bring_up(Ground(head, proposal, current, now), actor)
     return proposal.revision
+
+
+def _bring_up(ground: Ground, actor: Actor) -> None:
+    proposal = ground.proposal
+    try:
+        if why := _why_anew(ground):
+            _revise(actor, ground, why)
+    except DeniedByPolicy as refused:
+        settle(proposal, "invalidated", actor=actor, reason=refused.sentence, now=ground.now)
+    except EffectImpossible as refused:
+        settle(proposal, "stale", actor=actor, reason=refused.sentence, now=ground.now)
+
+
+def _why_anew(ground: Ground) -> str:
+    """Say why a new wording is needed, or nothing when the one there is stands as it is.
+
+    Raises: EffectImpossible (422), DeniedByPolicy (403).
+    """
+    if ground.proposal.base_number != ground.head.number:
+        same = [change.to_json() for change in ground.shown.changes] == ground.current.changes
+        return MOVED_ELSEWHERE if same else MOVED
+    if ground.shown.digest != ground.current.digest:
+        return OTHER_EFFECT
+    asked = frame_again(ground.proposal, ground.current, ground.shown, ground.now)
+    return "" if ground.terms.same_demands(asked.terms) else OTHER_TERMS
 
 
 def rebase_all(*, actor: Actor, state_id: UUID, now: datetime) -> int:
@@ -71,17 +96,15 @@ def rebase_all(*, actor: Actor, state_id: UUID, now: datetime) -> int:
     return len(found)
 
 
-def _revise(
-    actor: Actor, proposal: Proposal, current: Revision, shown: Preview, now: datetime
-) -> None:
-    same = [change.to_json() for change in shown.changes] == current.changes
-    why = "The record moved elsewhere; this effect is unchanged." if same else "The record moved."
-    revise(proposal, current, shown, actor=actor, why=why, now=now)
+def _revise(actor: Actor, ground: Ground, why: str) -> None:
+    proposal, shown = ground.proposal, ground.shown
+    revise(proposal, ground.current, shown, actor=actor, why=why, now=ground.now)
     body: dict[str, Json] = {
         "revision": proposal.revision,
         "digest": shown.digest,
         "base": shown.base.number,
-        "same_effect": same,
+        "same_effect": [change.to_json() for change in shown.changes] == ground.current.changes,
+        "why": why,
     }
     append(actor, "proposal.rebased", f"proposal:{proposal.id}", body)
     announce(proposal.id, proposal.workspace_id)

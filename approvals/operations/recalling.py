@@ -5,15 +5,16 @@ from uuid import UUID
 
 from django.db import transaction
 
+from approvals import queries
 from approvals.models import Decision, Execution, Proposal, Revision
-from approvals.operations.previewing import EffectImpossible, Preview, preview
+from approvals.operations.evaluating import DeniedByPolicy
+from approvals.operations.previewing import EffectImpossible, Preview, preview_again
 from approvals.operations.revising import revise
 from approvals.operations.settling import announce, settle
 from console.access.rights import allows
 from console.actors import Actor
 from console.errors import Conflict, Forbidden, Invalid, NotFound
 from console.ledger.operations.appending import append
-from snapshots.diff import Change
 from snapshots.operations.committing import lock
 
 REASON_AT_MOST = 500
@@ -60,15 +61,23 @@ def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> No
         held.status, held.problem = "recalled", reason
         held.save(update_fields=["status", "problem"])
         current = Revision.objects.get(proposal=proposal, number=proposal.revision)
-        stated = [Change.from_json(item) for item in current.stated or []]
         try:
-            shown = preview(proposal.action_type, current.params, stated, head)
-        except EffectImpossible as refused:
+            _reopen(proposal, current, preview_again(proposal, current, head), actor, now)
+        except (EffectImpossible, DeniedByPolicy) as refused:
             settle(proposal, "stale", actor=actor, reason=refused.sentence, now=now)
-        else:
-            _reopen(proposal, current, shown, actor, now)
         append(actor, "execution.recalled", f"proposal:{proposal.id}", {"reason": reason})
         announce(proposal.id, proposal.workspace_id)
+
+
+def recall_execution(*, actor: Actor, execution_id: UUID, reason: str, now: datetime) -> None:
+    """Reopen the proposal whose approved revision is held as this execution.
+
+    Raises: TooLate (409), Forbidden (403), Invalid (422), NotFound (404).
+    """
+    found = queries.execution(actor.workspace_id, execution_id)
+    if found.status != "held":
+        raise TooLate
+    recall(actor=actor, proposal_id=found.proposal_id, reason=reason, now=now)
 
 
 def _reopen(

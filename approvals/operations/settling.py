@@ -5,22 +5,55 @@ from uuid import UUID
 
 from approvals import lifecycle
 from approvals.models import Proposal
+from approvals.operations.exposing import release
+from approvals.operations.telling import tell_sent_back, tell_settled
 from console.actors import Actor
 from console.canonical import Json
 from console.doorbell.operations.ringing import ring_task
 from console.ledger.operations.appending import append
 from console.live import ring
 
+_SETTLED = (
+    "status",
+    "settled_at",
+    "settled_by",
+    "settled_reason",
+    "claimed_by",
+    "claimed_until",
+    "paused_at",
+)
+
 
 def settle(proposal: Proposal, status: str, *, actor: Actor, reason: str, now: datetime) -> None:
     """Close a locked proposal; part of the caller's transaction."""
     if not lifecycle.may_move(proposal.status, status):
         raise RuntimeError(f"A {proposal.status} proposal cannot become {status}.")
+    if proposal.paused_at is not None:
+        proposal.info_requests.filter(answered_at=None, withdrawn_at=None).update(withdrawn_at=now)
     proposal.status, proposal.settled_at = status, now
     proposal.settled_by, proposal.settled_reason = actor.name[:120], reason[:1000]
-    proposal.save(update_fields=["status", "settled_at", "settled_by", "settled_reason"])
+    # What somebody meant to do with it is over: a claim, and a question that stopped the clock.
+    proposal.claimed_by = proposal.claimed_until = proposal.paused_at = None
+    proposal.save(update_fields=_SETTLED)
+    if status != "approved":
+        release(proposal)
+    tell_settled(proposal, now=now)
     body: dict[str, Json] = {"status": status, "revision": proposal.revision, "reason": reason}
     append(actor, f"proposal.{status}", f"proposal:{proposal.id}", body)
+    wake(proposal)
+    announce(proposal.id, proposal.workspace_id)
+
+
+def send_back(proposal: Proposal, *, actor: Actor, reason: str, now: datetime) -> None:
+    """Let the proposer of a locked proposal word it anew; part of the caller's transaction."""
+    if not lifecycle.may_move(proposal.status, "changes_requested"):
+        raise RuntimeError(f"A {proposal.status} proposal cannot be sent back.")
+    proposal.status = "changes_requested"
+    proposal.claimed_by = proposal.claimed_until = None
+    proposal.save(update_fields=["status", "claimed_by", "claimed_until"])
+    tell_sent_back(proposal, now=now)
+    body: dict[str, Json] = {"revision": proposal.revision, "reason": reason}
+    append(actor, "proposal.changes_requested", f"proposal:{proposal.id}", body)
     wake(proposal)
     announce(proposal.id, proposal.workspace_id)
 

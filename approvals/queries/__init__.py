@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
@@ -19,9 +20,19 @@ from approvals.models import (
     Revision,
 )
 from approvals.policy import Terms
-from approvals.queries.policies import Policies, policies
+from approvals.queries.eligible import (
+    Eligible,
+    authority_limits,
+    delegations,
+    eligible,
+    in_force,
+    left_to_agree,
+    may_stand_for,
+)
+from approvals.queries.policies import Policies, open_policy_changes, policies
 from approvals.queries.reviewers import (
     authority,
+    most_who_may,
     question,
     reviewer,
     reviewers,
@@ -36,23 +47,33 @@ from snapshots.diff import Change
 __all__ = [
     "Answer",
     "Detail",
+    "Eligible",
     "Policies",
     "Settled",
     "Waiting",
     "action_types",
     "answer",
     "authority",
+    "authority_limits",
     "count_open",
+    "delegations",
     "detail",
+    "eligible",
+    "execution",
     "fields_of",
     "final_among",
     "first_waiting",
     "held_is_due",
     "held_on",
+    "in_force",
     "left_the_house",
+    "left_to_agree",
+    "may_stand_for",
+    "most_who_may",
     "of_origin",
     "on_their_way",
     "open_on",
+    "open_policy_changes",
     "open_proposals",
     "outdated_states",
     "policies",
@@ -65,6 +86,7 @@ __all__ = [
     "sealed",
     "settled_proposals",
     "stake_of",
+    "status_at_first",
     "stood_on",
     "terms_of",
     "votes",
@@ -76,7 +98,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a proposer learns: where the proposal stands, who settled it, and why."""
+    """What a proposer learns: where the proposal stands, who settled it, and why.
+
+    `is_final` says that nothing more will come unless the proposer does something: it is settled
+    for good, or changes were requested of it. `revision` is the one that this is about.
+    """
 
     proposal_id: UUID
     status: str
@@ -84,6 +110,7 @@ class Answer:
     by: str
     reason: str
     snapshot_number: int | None
+    revision: int = 1
 
     def to_json(self) -> dict[str, Json]:
         """Return the answer as a run's journal keeps it."""
@@ -93,6 +120,7 @@ class Answer:
             "by": self.by,
             "reason": self.reason,
             "snapshot_number": self.snapshot_number,
+            "revision": self.revision,
         }
 
 
@@ -153,10 +181,12 @@ def recently_settled(workspace_id: UUID, *, size: int = 10) -> list[Proposal]:
 
 def detail(workspace_id: UUID, proposal_id: UUID) -> Detail:
     """Return one proposal with its current revision and all around it. Raises: NotFound (404)."""
-    proposal = proposals(workspace_id).filter(id=proposal_id).first()
+    rows = proposals(workspace_id).select_related("assignee", "claimed_by")
+    proposal = rows.filter(id=proposal_id).first()
     if proposal is None:
         raise NotFound
-    decisions = Decision.objects.filter(proposal=proposal).select_related("person")
+    decisions = Decision.objects.filter(proposal=proposal)
+    decisions = decisions.select_related("person", "stands_for", "signature")
     revision = Revision.objects.defer("sealed").get(proposal=proposal, number=proposal.revision)
     return Detail(
         proposal=proposal,
@@ -184,21 +214,41 @@ def answer(workspace_id: UUID, proposal_id: UUID) -> Answer:
         raise NotFound
     execution = row.executions.filter(revision=row.revision).first()
     held = execution is not None and execution.status == "held"
+    by, reason = _changes_requested(row) or (row.settled_by, row.settled_reason)
     return Answer(
         proposal_id=row.id,
         status=row.status,
-        is_final=not lifecycle.is_open(row.status) and not held,
-        by=row.settled_by,
-        reason=row.settled_reason,
+        is_final=row.status not in lifecycle.UNANSWERED and not held,
+        by=by,
+        reason=reason,
         snapshot_number=execution.snapshot_number if execution else None,
+        revision=row.revision,
     )
 
 
+def _changes_requested(row: Proposal) -> tuple[str, str] | None:
+    """Return who wants which changes, if somebody does."""
+    if row.status != "changes_requested":
+        return None
+    asked = row.decisions.filter(revision=row.revision, choice="request_changes")
+    last = asked.select_related("person").order_by("-decided_at").first()
+    return (last.person.name, last.reason) if last else None
+
+
 def final_among(proposal_ids: Sequence[UUID]) -> set[UUID]:
-    """Return those of the proposals whose answer will not change any more."""
-    settled = Proposal.objects.filter(id__in=proposal_ids).exclude(status__in=lifecycle.OPEN)
+    """Return those of the proposals of which nothing more will come by itself; see `Answer`."""
+    rows = Proposal.objects.filter(id__in=proposal_ids)
+    settled = rows.exclude(status__in=lifecycle.UNANSWERED)
     held = Execution.objects.filter(proposal__in=proposal_ids, status="held")
     return set(settled.values_list("id", flat=True)) - set(held.values_list("proposal", flat=True))
+
+
+def status_at_first(proposal_id: UUID) -> Literal["pending", "approved", "denied"]:
+    """Return how a proposal stood when it was made: waiting for people, or settled by a policy."""
+    first = Revision.objects.select_related("proposal").get(proposal=proposal_id, number=1)
+    if first.proposal.status == "denied":
+        return "denied"
+    return "pending" if first.terms["level"] else "approved"
 
 
 def of_origin(workspace_id: UUID, origin: str) -> list[Proposal]:
@@ -293,6 +343,14 @@ def sealed(workspace_id: UUID, proposal_id: UUID, number: int | None) -> Revisio
     row = rows.first()
     if row is None:
         raise NotFound("This proposal has no such revision.")
+    return row
+
+
+def execution(workspace_id: UUID, execution_id: UUID) -> Execution:
+    """Return one execution. Raises: NotFound (404)."""
+    row = Execution.objects.filter(workspace=workspace_id, id=execution_id).first()
+    if row is None:
+        raise NotFound
     return row
 
 

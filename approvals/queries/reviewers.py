@@ -1,16 +1,31 @@
 """Who decides, with which roles, in whose place, and with how much authority?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from approvals.effects import Measure
-from approvals.models import AuthorityLimit, Decision, Proposal, Revision
-from approvals.policy import Authority, Choice, Question, Reviewer, Stake, Terms, Vote
-from console.access.queries import roles_of
+from approvals.models import AuthorityLimit, Decision, Delegation, Proposal, Revision
+from approvals.policy import (
+    Authority,
+    Choice,
+    Question,
+    Reviewer,
+    Stake,
+    Terms,
+    Threshold,
+    Vote,
+    fits,
+)
+from console.access.queries import Member, members_of, people_with_role
 from console.actors import Actor
+
+NOBODY = Member("", frozenset())
 
 
 def reviewer(actor: Actor, stands_for: UUID | None = None) -> Reviewer:
@@ -25,21 +40,28 @@ def reviewers(
     workspace_id: UUID, people: Iterable[tuple[UUID, UUID | None]]
 ) -> dict[UUID, Reviewer]:
     """Return people as reviewers, each with whom they stand in for; those who left hold nothing."""
-    pairs = dict(people)
-    everybody = {*pairs, *(other for other in pairs.values() if other)}
-    roles = roles_of(workspace_id, sorted(everybody))
-    held = authority(workspace_id, list(pairs))
-    return {
-        person: Reviewer(
+    pairs = list(dict(people).items())
+    found = as_reviewers(workspace_id, pairs)
+    return {person: reviewer for (person, _), reviewer in zip(pairs, found, strict=True)}
+
+
+def as_reviewers(workspace_id: UUID, pairs: Sequence[tuple[UUID, UUID | None]]) -> list[Reviewer]:
+    """Return each person, with whom they stand in for, as a reviewer, in the order given."""
+    everybody = {person for pair in pairs for person in pair if person}
+    members = members_of(workspace_id, everybody)
+    held = authority(workspace_id, list({person for person, _ in pairs}))
+    return [
+        Reviewer(
             kind="person",
             ref=f"person:{person}",
-            roles=roles.get(person, frozenset()),
+            roles=members.get(person, NOBODY).roles,
+            email=members.get(person, NOBODY).email,
             stands_for=f"person:{other}" if other else "",
-            lent=roles.get(other, frozenset()) if other else frozenset(),
+            lent=members.get(other, NOBODY).roles if other else frozenset(),
             authority=tuple(held.get(person, ())),
         )
-        for person, other in pairs.items()
-    }
+        for person, other in pairs
+    ]
 
 
 def authority(workspace_id: UUID, people: list[UUID]) -> dict[UUID, list[Authority]]:
@@ -80,8 +102,37 @@ def stake_of(action_type: str, revision: Revision) -> Stake:
 
 
 def votes(proposal: Proposal, revision: int) -> list[Vote]:
-    """Return the choices made on one revision, in order, with what their makers hold now."""
-    rows = Decision.objects.filter(proposal=proposal, revision=revision).order_by("decided_at")
-    made = list(rows.values_list("choice", "person_id", "stands_for_id"))
-    known = reviewers(proposal.workspace_id, [(person, other) for _, person, other in made])
-    return [Vote(cast("Choice", choice), known[person]) for choice, person, _ in made]
+    """Return the choices made on one revision, in order, with what their makers hold now.
+
+    Whoever stood in for somebody brings that person's roles only as long as nobody ended that.
+    """
+    rows = Decision.objects.filter(proposal=proposal, revision=revision)
+    rows = rows.annotate(is_lent=Exists(_lending())).order_by("decided_at", "id")
+    made = list(rows.values_list("choice", "person_id", "stands_for_id", "is_lent"))
+    known = as_reviewers(proposal.workspace_id, [(person, other) for _, person, other, _ in made])
+    return [
+        Vote(cast("Choice", choice), reviewer if is_lent else replace(reviewer, lent=frozenset()))
+        for (choice, _, _, is_lent), reviewer in zip(made, known, strict=True)
+    ]
+
+
+def _lending() -> QuerySet[Delegation]:
+    """Return the delegations by which a decision was made for somebody else, if it still holds."""
+    return Delegation.objects.filter(
+        workspace=OuterRef("workspace"),
+        person=OuterRef("stands_for"),
+        delegate=OuterRef("person"),
+        begins_at__lte=OuterRef("decided_at"),
+        ends_at__gt=OuterRef("decided_at"),
+        revoked_at=None,
+    )
+
+
+def most_who_may(
+    workspace_id: UUID, thresholds: Sequence[Threshold]
+) -> list[tuple[int, Threshold]]:
+    """Return each alternative with how many people of a workspace it would count."""
+    roles = sorted({role for item in thresholds for role in item.roles})
+    people = [person.id for person, _ in people_with_role(workspace_id, roles)]
+    known = reviewers(workspace_id, [(person, None) for person in people]).values()
+    return [(sum(fits(each, item) for each in known), item) for item in thresholds]

@@ -7,17 +7,25 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from approvals import legible
+from approvals import queries as approvals
+from approvals.effects import Measure
 from approvals.models import Decision, Execution
+from approvals.operations.asking import ask
 from approvals.operations.deciding import (
+    Act,
     AlreadyDecided,
     AlreadySettled,
     Incomplete,
     NotEligible,
+    NotPending,
     RevisionChanged,
+    Seen,
+    Unshowable,
     decide,
 )
-from approvals.operations.executing import WorldChanged
 from approvals.operations.rebasing import rebase
+from approvals.operations.verifying import WorldChanged
 from approvals.operations.withdrawing import withdraw
 from approvals.policy import Choice
 from console.access.operations.granting import revoke_role
@@ -29,6 +37,7 @@ from snapshots.diff import Change
 from tests.story import QUICKFIX, TRUSTED, Cast, now
 
 pytestmark = pytest.mark.django_db
+NONE = Measure()
 PAID = {"vendor": "V7", "amount": 70}
 
 
@@ -251,12 +260,9 @@ class TestTooLate:
         with pytest.raises(RevisionChanged):
             decide(
                 proposal_id=proposal_id,
-                revision=revision,
-                digest=right.upper() if digest == "upper" else digest or right,
+                seen=Seen(revision, right.upper() if digest == "upper" else digest or right),
                 actor=cast.ana,
-                choice="approve",
-                reason="",
-                ticked=[],
+                act=Act("approve"),
                 now=now(),
             )
 
@@ -273,24 +279,31 @@ class TestTooLate:
 class TestWho:
     """Only people decide, with the role, in the workspace, and not on their own work."""
 
-    def refused(self, cast: Cast, who: Actor, proposal_id: UUID, why: str) -> None:
+    def refused(
+        self,
+        cast: Cast,
+        who: Actor,
+        proposal_id: UUID,
+        why: str,
+        code: str = "not_eligible",
+    ) -> None:
         before = len(cast.said())
         choices: tuple[Choice, ...] = ("approve", "reject")
         for choice in choices:
             with pytest.raises(NotEligible, match=why) as refused:
                 cast.decide(who, proposal_id, choice)
-            assert (refused.value.status, refused.value.code) == (403, "not_eligible")
+            assert (refused.value.status, refused.value.code) == (403, code)
         assert decisions(proposal_id) == []
         assert len(cast.said()) == before
 
     def test_refuses_whoever_submitted_the_job(self, cast: Cast) -> None:
         eve = replace(cast.eve, roles=frozenset({"engineer", "reviewer"}))
-        self.refused(cast, eve, cast.ask(), "You took part in making this proposal")
+        self.refused(cast, eve, cast.ask(), "You took part in making this proposal", "lineage")
 
     def test_refuses_everybody_in_the_lineage(self, cast: Cast) -> None:
         proposal_id = cast.ask(lineage=(cast.ana.ref, cast.ada.ref))
         for who in (cast.ana, cast.ada):
-            self.refused(cast, who, proposal_id, "You took part")
+            self.refused(cast, who, proposal_id, "You took part", "lineage")
         assert cast.decide(cast.ben, proposal_id) == "approved"
 
     def test_refuses_whoever_lacks_the_role(self, cast: Cast) -> None:
@@ -371,6 +384,61 @@ class TestComplete:
     def test_asks_for_no_tick_when_every_check_holds(self, cast: Cast) -> None:
         cast.policy(level=2)
         assert cast.decide(cast.ana, cast.ask(), reason="fine") == "approved"
+
+
+class TestRequestingChanges:
+    """A third choice: it goes back to its proposer, who is told what should change."""
+
+    def test_wakes_the_proposer_and_settles_nothing(self, cast: Cast) -> None:
+        proposal_id = cast.ask(wake_task="agents.wake", origin="run:4")
+        Ring.objects.all().delete()
+        said = cast.decide(cast.ana, proposal_id, "request_changes", "use the new price")
+        assert said == "changes_requested"
+        answer = cast.answer(proposal_id)
+        assert (answer.status, answer.by, answer.reason, answer.is_final, answer.revision) == (
+            "changes_requested",
+            "Ana",
+            "use the new price",
+            True,
+            1,
+        )
+        woken = Ring.objects.filter(task="agents.wake")
+        assert list(woken.values_list("key", flat=True)) == ["4"]
+        assert approvals.final_among([proposal_id]) == {proposal_id}
+        assert cast.said(f"proposal:{proposal_id}")[-1] == "proposal.changes_requested"
+
+    def test_answers_a_double_click_alike_and_nobody_else(self, cast: Cast) -> None:
+        proposal_id = cast.ask()
+        for _ in range(2):
+            assert cast.decide(cast.ana, proposal_id, "request_changes") == "changes_requested"
+        for choice in ("approve", "reject", "request_changes"):
+            with pytest.raises(NotPending) as refused:
+                cast.decide(cast.ben, proposal_id, choice)
+            assert (refused.value.status, refused.value.code) == (409, "not_pending")
+
+    def test_waits_while_a_question_is_open(self, cast: Cast) -> None:
+        proposal_id = cast.ask()
+        ask(actor=cast.ana, proposal_id=proposal_id, question="Which invoice?", now=now())
+        with pytest.raises(NotPending):
+            cast.decide(cast.ben, proposal_id)
+
+    def test_needs_a_kind_of_reason(self, cast: Cast) -> None:
+        proposal_id = cast.ask()
+        with pytest.raises(Incomplete) as refused:
+            cast.decide(cast.ana, proposal_id, "request_changes", "")
+        assert refused.value.details["field"] == "reason"
+
+
+def test_what_cannot_be_shown_can_only_be_rejected(cast: Cast) -> None:
+    proposal_id = cast.state_change(Change("add", "/memo", value="a" + "\u0301" * 400))
+    unshown = legible.Wording(
+        [Change("add", "/memo", value="a" + "\u0301" * 400)], [], {}, "", NONE
+    )
+    assert legible.cannot_be_shown(unshown)
+    with pytest.raises(Unshowable, match="can only be rejected") as refused:
+        cast.decide(cast.ana, proposal_id)
+    assert (refused.value.status, refused.value.code) == (409, "cannot_be_shown")
+    assert cast.decide(cast.ana, proposal_id, "reject") == "rejected"
 
 
 @pytest.mark.parametrize("refusal", [AlreadySettled, AlreadyDecided, NotEligible, Incomplete])

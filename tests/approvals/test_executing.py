@@ -9,8 +9,9 @@ from django.db import DatabaseError, transaction
 
 from approvals import queries
 from approvals.models import Decision, Execution, Proposal
-from approvals.operations.executing import WorldChanged, carry_out_due
+from approvals.operations.executing import carry_out_due
 from approvals.operations.recalling import TooLate, recall
+from approvals.operations.verifying import WorldChanged
 from console.access.operations.granting import revoke_role
 from console.doorbell.models import Ring
 from console.errors import Forbidden, Invalid, NotFound
@@ -36,7 +37,7 @@ def at() -> datetime:
 def held(cast: Cast, at: datetime) -> UUID:
     """A payment of 70 that Ana approved and that is held for 90 seconds."""
     cast.policy(hold_seconds=90)
-    proposal_id = cast.ask(amount=70, wake_task="agents.wake")
+    proposal_id = cast.ask(amount=70, wake_task="agents.wake", at=at)
     assert cast.decide(cast.ana, proposal_id, at=at) == "approved"
     return proposal_id
 
@@ -189,9 +190,10 @@ class TestHeld:
             cast.decide(cast.ben, second)
         assert (refused.value.status, refused.value.code) == (409, "state_busy")
         assert cast.decide(cast.ben, third, "reject") == "rejected"
-        recall(actor=cast.ana, proposal_id=held, reason="wrong", now=at)
-        assert cast.decide(cast.ben, second, at=at) == "approved"
-        assert carry_out_due(now=at + HOLD) == 1
+        later = now()
+        recall(actor=cast.ana, proposal_id=held, reason="wrong", now=later)
+        assert cast.decide(cast.ben, second, at=later) == "approved"
+        assert carry_out_due(now=later + HOLD) == 1
         assert cast.content()["balance"] == 959
 
     def test_keeps_the_ledger_whole(self, cast: Cast, held: UUID, at: datetime) -> None:
@@ -217,8 +219,9 @@ class TestRecalling:
         assert (execution(held).status, execution(held).problem) == ("recalled", "wrong month")
         assert carry_out_due(now=at + HOLD) == 0
         assert cast.content()["balance"] == 1000
-        assert cast.decide(cast.ben, held, at=at) == "approved"
-        assert carry_out_due(now=at + HOLD) == 1
+        later = now()
+        assert cast.decide(cast.ben, held, at=later) == "approved"
+        assert carry_out_due(now=later + HOLD) == 1
         assert cast.content()["balance"] == 930
 
     def test_lets_the_one_who_recalled_decide_again(

@@ -6,14 +6,19 @@ import pytest
 
 from approvals import lifecycle
 
-STATUSES = ["approved", "expired", "invalidated", "pending", "rejected", "stale", "withdrawn"]
+ENDED = ["denied", "expired", "invalidated", "rejected", "stale", "withdrawn"]
+WAITING = ["changes_requested", "info_requested", "pending"]
+STATUSES = sorted([*ENDED, *WAITING, "approved"])
 LEGAL = {
     ("pending", "approved"),
     ("pending", "rejected"),
+    ("pending", "info_requested"),
+    ("pending", "changes_requested"),
     ("pending", "expired"),
-    ("pending", "stale"),
-    ("pending", "withdrawn"),
-    ("pending", "invalidated"),
+    ("info_requested", "pending"),
+    ("changes_requested", "pending"),
+    ("changes_requested", "expired"),
+    *((status, to) for status in WAITING for to in ("stale", "withdrawn", "invalidated")),
     # While it is held: recalled, overtaken by the world, taken back, or rolled back.
     ("approved", "pending"),
     ("approved", "stale"),
@@ -34,7 +39,13 @@ def test_the_table_knows_every_status() -> None:
 
 @pytest.mark.parametrize("status", [*STATUSES, "", "PENDING", "unheard of"])
 def test_people_decide_only_while_it_is_pending(status: str) -> None:
-    assert lifecycle.is_open(status) is (status == "pending")
+    assert lifecycle.is_decidable(status) is (status == "pending")
+
+
+@pytest.mark.parametrize("status", [*STATUSES, "unheard of"])
+def test_is_open_while_somebody_has_a_say(status: str) -> None:
+    assert lifecycle.is_open(status) is (status in WAITING)
+    assert (status in lifecycle.UNANSWERED) is (status in {"pending", "info_requested"})
 
 
 def test_unheard_of_statuses_go_nowhere() -> None:
@@ -42,7 +53,7 @@ def test_unheard_of_statuses_go_nowhere() -> None:
     assert not lifecycle.may_move("pending", "unheard of")
 
 
-@pytest.mark.parametrize("status", ["rejected", "expired", "stale", "withdrawn", "invalidated"])
+@pytest.mark.parametrize("status", ENDED)
 def test_what_ended_without_approval_never_becomes_approved(status: str) -> None:
     assert lifecycle.PROPOSAL_MOVES[status] == frozenset()
 

@@ -9,9 +9,9 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from approvals.models import Evidence, Proposal, Revision
+from approvals.operations.framing import ELIGIBILITY
 from approvals.operations.previewing import EffectImpossible
 from approvals.operations.proposing import (
-    ELIGIBILITY,
     AlreadyRejected,
     Exhibit,
     ParamsInvalid,
@@ -110,12 +110,12 @@ class TestTerms:
         proposal_id = cast.ask(at=at)
         cast.policy(approvals=1)
         seen = cast.look(proposal_id)
-        assert (seen.terms.approvals, seen.terms.version) == (2, 2)
+        assert (seen.terms.needed, seen.terms.number) == (2, 2)
         assert seen.proposal.due_at == at + timedelta(hours=2)
 
     def test_ask_two_people_where_no_policy_matches(self, cast: Cast) -> None:
         cast.policy(["refund_*"])
-        assert cast.look(cast.ask()).terms.approvals == 2
+        assert cast.look(cast.ask()).terms.needed == 2
 
     @pytest.mark.parametrize(("needed", "warned"), [(2, False), (3, False), (4, True)])
     def test_warn_at_once_when_too_few_people_may_decide(

@@ -11,20 +11,22 @@ from agents.models import Job, Run
 from agents.operations.submitting import JobRequest, submit
 from agents.workflows import Workflow
 from approvals.models import Decision, Execution, Proposal
-from approvals.operations.deciding import decide
+from approvals.operations.deciding import Act as Decided
+from approvals.operations.deciding import Seen, decide
 from approvals.operations.executing import carry_out_due
 from approvals.operations.expiring import expire_due
 from approvals.operations.proposing import Request, propose
 from approvals.operations.rebasing import rebase
 from approvals.operations.recalling import recall
 from approvals.operations.withdrawing import withdraw
-from approvals.policy import Choice
+from approvals.policy import Choice, Threshold
 from console.actors import Actor
 from console.doorbell.models import Ring
 from snapshots.diff import Change
 from snapshots.models import Snapshot
 from tests.racing import Act, Race, race
 from tests.story import BOOK, Cast, now
+from tests.terms import reason_code_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 PAIRS = pytest.mark.parametrize(
@@ -50,12 +52,9 @@ def vote(cast: Cast, who: Actor, proposal_id: UUID, choice: Choice = "approve") 
     def click() -> str:
         return decide(
             proposal_id=proposal_id,
-            revision=seen.number,
-            digest=seen.digest,
+            seen=Seen(seen.number, seen.digest),
             actor=who,
-            choice=choice,
-            reason="because",
-            ticked=[],
+            act=Decided(choice, "because", reason_code_for(choice)),
             now=now(),
         )
 
@@ -115,8 +114,8 @@ def test_two_reviewers_who_are_both_needed(cast: Cast, both: Race, pairs: int) -
 def test_a_yes_and_a_no(cast: Cast, both: Race, pairs: int) -> None:
     approved = 0
     for number in range(pairs):
-        # A parameter of its own: what was rejected once is not proposed again in the same run.
-        proposal_id = cast.ask(params={"vendor": "V7", "amount": 1, "memo": str(number)})
+        # A run of its own: what was rejected once is not proposed again in the same one.
+        proposal_id = cast.ask(amount=1, origin=f"run:{number}")
         yes, no = vote(cast, cast.ana, proposal_id), vote(cast, cast.ben, proposal_id, "reject")
         said = both.run(yes, no)
         assert sorted(said) in (["already_settled", "approved"], ["already_settled", "rejected"])
@@ -130,7 +129,7 @@ def test_a_yes_and_a_no(cast: Cast, both: Race, pairs: int) -> None:
 def test_one_person_in_two_tabs_with_two_minds(cast: Cast, both: Race, pairs: int) -> None:
     approved = 0
     for number in range(pairs):
-        proposal_id = cast.ask(params={"vendor": "V7", "amount": 1, "memo": str(number)})
+        proposal_id = cast.ask(amount=1, origin=f"run:{number}")
         yes, no = vote(cast, cast.ana, proposal_id), vote(cast, cast.ana, proposal_id, "reject")
         said = both.run(yes, no)
         assert sorted(said) in (["already_decided", "approved"], ["already_decided", "rejected"])
@@ -222,6 +221,35 @@ def test_the_sender_against_a_recall(cast: Cast, both: Race, pairs: int) -> None
     assert cast.content()["balance"] == 1_000 - paid
     assert Execution.objects.filter(status="succeeded").count() == paid
     assert cast.ledger_objection() is None
+
+
+@PAIRS
+def test_an_approval_against_the_timer(cast: Cast, both: Race, pairs: int) -> None:
+    approved = 0
+    for _ in range(pairs):
+        proposal_id = cast.ask(amount=1)
+        due = cast.look(proposal_id).proposal.due_at
+        said = both.run(vote(cast, cast.ana, proposal_id), expiring(due))
+        assert said in (["approved", 0], ["already_settled", 1])
+        assert cast.answer(proposal_id).status == ("expired" if said[1] else "approved")
+        assert executions(proposal_id) == (said[0] == "approved")
+        approved += said[0] == "approved"
+    assert_whole(cast, paid=approved)
+
+
+@PAIRS
+def test_an_approval_against_an_escalation(cast: Cast, both: Race, pairs: int) -> None:
+    cast.policy(then="escalate", escalate_to=(Threshold(1, roles=("admin",)),))
+    for _ in range(pairs):
+        proposal_id = cast.ask(amount=1)
+        due = cast.look(proposal_id).proposal.due_at
+        said = both.run(vote(cast, cast.ana, proposal_id), expiring(due))
+        # Once others are asked, Ana is not one of them.
+        assert said in (["approved", 0], ["not_eligible", 1])
+        assert executions(proposal_id) == (said[0] == "approved")
+        if said[1]:
+            assert cast.decide(cast.ada, proposal_id) == "approved"
+    assert_whole(cast, paid=pairs)
 
 
 @PAIRS

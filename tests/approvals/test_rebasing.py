@@ -8,7 +8,7 @@ import pytest
 from approvals import queries
 from approvals.models import Decision
 from approvals.operations.deciding import AlreadySettled
-from approvals.operations.proposing import ELIGIBILITY
+from approvals.operations.framing import ELIGIBILITY
 from approvals.operations.rebasing import rebase, rebase_all
 from approvals.tasks import rebase as rebase_task
 from console.doorbell.models import Ring
