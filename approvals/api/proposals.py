@@ -13,21 +13,24 @@ from django.http import HttpResponse
 from ninja import Field, Header, Query, Router, Schema, Status
 from pydantic import ConfigDict
 
-from approvals import lifecycle, queries
+from approvals import filtering, queries
 from approvals.operations.patching import Patch, propose_patch
+from approvals.operations.previewing import Precondition
 from approvals.operations.proposing import Exhibit, ParamsInvalid, Request, propose
 from approvals.operations.withdrawing import withdraw
+from approvals.showing import listing
+from approvals.showing.agreeing import in_words
 from console.access.bearer import Bearer, ClientRequest
+from console.access.people import People, PeopleOnly
 from console.canonical import Json
 from console.endpoints import POLL_SECONDS, PROBLEMS, usable_key
-from console.errors import Invalid
-from console.paging import page
 from snapshots.diff import BadChange, Change
 
 if TYPE_CHECKING:
-    from approvals.models import Proposal
+    from approvals.models import Decision, Proposal
 
 router = Router()
+READERS = [Bearer("proposals:read"), People("see", only=False)]
 
 
 class ChangeIn(Schema):
@@ -52,6 +55,15 @@ class EvidenceIn(Schema):
     paths: Annotated[list[str], Field(max_length=50, default_factory=list)]
 
 
+class PreconditionIn(Schema):
+    """What the State has to say at a JSON Pointer for as long as the proposal waits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Annotated[str, Field(max_length=1000, pattern=r"^(/[^/]*)*$")]
+    equals: Any
+
+
 class ProposalIn(Schema):
     """An action on a State.
 
@@ -68,6 +80,7 @@ class ProposalIn(Schema):
     json_patch: Annotated[list[dict[str, Any]], Field(max_length=500, default_factory=list)]
     merge_patch: Any = None
     base_snapshot: int | None = None
+    preconditions: Annotated[list[PreconditionIn], Field(max_length=20, default_factory=list)]
     evidence: Annotated[list[EvidenceIn], Field(max_length=20, default_factory=list)]
     rationale: Annotated[str, Field(max_length=4000)] = ""
     external_ref: Annotated[str, Field(max_length=200)] = ""
@@ -83,6 +96,16 @@ class ProposalOut(Schema):
     state: str
     revision: int
     risk: int
+    level: int
+    policy: str
+    amount: str | None
+    currency: str
+    counterparty: str
+    subject: str
+    agent: str
+    assignee: str | None
+    claimed_by: str | None
+    claimed_until: datetime | None
     external_ref: str
     created_at: datetime
     due_at: datetime
@@ -91,10 +114,28 @@ class ProposalOut(Schema):
     reason: str
 
 
+class DecisionOut(Schema):
+    """One person's choice on the current revision."""
+
+    choice: str
+    person: str
+    stands_for: str | None
+    reason_code: str
+    reason: str
+    decided_at: datetime
+
+
 class ProposalDetail(ProposalOut):
-    """One proposal with its effect."""
+    """One proposal with its effect.
+
+    `terms` says in sentences who has to agree; `decisions` are those on the current revision.
+    """
 
     params: dict[str, Any]
+    rationale: str
+    terms: list[str]
+    escalated_at: datetime | None
+    decisions: list[DecisionOut]
     base_snapshot: int
     revision_digest: str
     changes: list[dict[str, Any]]
@@ -109,11 +150,49 @@ class ProposalPage(Schema):
     next_cursor: str
 
 
+class Wanted(Schema):
+    """Which proposals are wanted; what is left out asks for nothing."""
+
+    status: Annotated[str, Field(description="one status, or `open` for all that are open")] = ""
+    assignee: Annotated[str, Field(description="`me` or `none`")] = ""
+    claimed: Annotated[str, Field(description="`me`")] = ""
+    eligible: Annotated[str, Field(description="`me`: what I may decide on")] = ""
+    snoozed: Annotated[str, Field(description="`me`: what I put off, else left out")] = ""
+    action_type: str = ""
+    agent: str = ""
+    subject: str = ""
+    counterparty: str = ""
+    state: Annotated[str, Field(description="the State's key")] = ""
+    policy: str = ""
+    risk_gte: Annotated[str, Field(description="1, 2 or 3")] = ""
+    level: Annotated[str, Field(description="0 to 3")] = ""
+    amount_gte: Annotated[str, Field(description="a decimal; needs `currency`")] = ""
+    currency: Annotated[str, Field(description="ISO 4217")] = ""
+    due_before: Annotated[str, Field(description="a time with its zone, or `1h`, `30m`, `2d`")] = ""
+    q: Annotated[str, Field(description="words in the sentence")] = ""
+    sort: Annotated[str, Field(description="`newest`, `queue` or `deadline`")] = ""
+
+
+class Counts(Schema):
+    """How many are open, and of which kind; what is a person's own is null for a token."""
+
+    open: int
+    pending: int
+    info_requested: int
+    changes_requested: int
+    high_risk: int
+    due_within_an_hour: int
+    unassigned: int
+    escalated: int
+    mine: int | None = None
+    claimed: int | None = None
+
+
 class Made(Schema):
-    """The proposal waits for people."""
+    """The proposal waits for people, unless a policy approved or denied it at once."""
 
     id: UUID
-    status: Literal["pending"] = "pending"
+    status: Literal["pending", "approved", "denied"]
 
 
 class Withdrawal(Schema):
@@ -134,32 +213,39 @@ def make_proposal(
     wanted = _wanted(payload, request.actor.ref, usable_key(idempotency_key))
     patch, now = _patch(payload), datetime.now(UTC)
     if patch is None:
-        return Status(201, Made(id=propose(actor=request.actor, request=wanted, now=now)))
-    made = propose_patch(actor=request.actor, request=wanted, patch=patch, now=now)
-    return Status(201, Made(id=made))
+        made = propose(actor=request.actor, request=wanted, now=now)
+    else:
+        made = propose_patch(actor=request.actor, request=wanted, patch=patch, now=now)
+    return Status(201, Made(id=made, status=queries.status_at_first(made)))
 
 
-@router.get("", auth=Bearer("proposals:read"), response={200: ProposalPage, **PROBLEMS})
+@router.get("", auth=READERS, response={200: ProposalPage, **PROBLEMS})
 def list_proposals(
     request: ClientRequest,
-    status: str = "",
+    wanted: Query[Wanted],
     cursor: str = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> ProposalPage:
-    """List the workspace's proposals, newest first."""
-    rows = queries.proposals(request.actor.workspace_id)
-    if status:
-        if status not in lifecycle.PROPOSAL_STATUSES:
-            raise Invalid(f"There is no status {status!r}.", field="status")
-        rows = rows.filter(status=status)
-    found = page(rows, by="created_at", cursor=cursor, size=limit)
-    items = [ProposalOut(**_shown(row)) for row in found.rows]
-    return ProposalPage(items=items, next_cursor=found.next_cursor)
+    """List the workspace's proposals that fit the filters, newest first if not said otherwise.
+
+    Most filters look only at what is open; with `me`, only a person can ask.
+    """
+    asked = filtering.read(wanted.model_dump(), status="", sort="newest")
+    if asked.is_personal and request.actor.kind != "person":
+        raise PeopleOnly(
+            "A token is nobody, so nothing is assigned to it and it may decide nothing."
+        )
+    rows, next_cursor = listing.listed(request.actor, asked, cursor=cursor, size=limit)
+    return ProposalPage(items=[ProposalOut(**_shown(row)) for row in rows], next_cursor=next_cursor)
 
 
-@router.get(
-    "/{uuid:proposal_id}", auth=Bearer("proposals:read"), response={200: ProposalDetail, **PROBLEMS}
-)
+@router.get("/counts", auth=READERS, response={200: Counts, **PROBLEMS})
+def count_proposals(request: ClientRequest) -> Counts:
+    """Count what is open, of which kind; for a person also what is theirs."""
+    return Counts(**listing.counts(request.actor))
+
+
+@router.get("/{uuid:proposal_id}", auth=READERS, response={200: ProposalDetail, **PROBLEMS})
 def get_proposal(
     request: ClientRequest, response: HttpResponse, proposal_id: UUID
 ) -> ProposalDetail:
@@ -212,12 +298,20 @@ def _patch(payload: ProposalIn) -> Patch | None:
     return Patch("merge_patch", payload.merge_patch) if "merge_patch" in given else None
 
 
-def _changes(payload: ProposalIn) -> tuple[Change, ...]:
-    written = [change.model_dump(exclude_unset=True) for change in payload.changes]
+def stated_of(changes: list[ChangeIn]) -> tuple[Change, ...]:
+    """Return changes as they were written. Raises: ParamsInvalid (422)."""
+    written = [change.model_dump(exclude_unset=True) for change in changes]
     try:
         return tuple(map(Change.from_json, written))
     except BadChange as error:
         raise ParamsInvalid(str(error), field="changes") from error
+
+
+def exhibits_of(evidence: list[EvidenceIn]) -> tuple[Exhibit, ...]:
+    """Return evidence as it came."""
+    return tuple(
+        Exhibit(item.label, item.source, item.content, tuple(item.paths)) for item in evidence
+    )
 
 
 def _wanted(payload: ProposalIn, origin: str, key: str) -> Request:
@@ -227,14 +321,12 @@ def _wanted(payload: ProposalIn, origin: str, key: str) -> Request:
         params=payload.params,
         origin=origin,
         origin_step=key,
-        stated=_changes(payload),
-        evidence=tuple(
-            Exhibit(item.label, item.source, item.content, tuple(item.paths))
-            for item in payload.evidence
-        ),
+        stated=stated_of(payload.changes),
+        evidence=exhibits_of(payload.evidence),
         rationale=payload.rationale,
         external_ref=payload.external_ref,
         base_number=payload.base_snapshot,
+        preconditions=tuple(Precondition(item.path, item.equals) for item in payload.preconditions),
     )
 
 
@@ -247,6 +339,16 @@ def _shown(row: "Proposal") -> dict[str, Any]:
         "state": row.state.key,
         "revision": row.revision,
         "risk": row.risk,
+        "level": row.level,
+        "policy": row.policy,
+        "amount": None if row.amount is None else f"{row.amount.normalize():f}",
+        "currency": row.currency,
+        "counterparty": row.counterparty,
+        "subject": row.subject,
+        "agent": row.agent,
+        "assignee": row.assignee.name if row.assignee else None,
+        "claimed_by": row.claimed_by.name if row.claimed_by else None,
+        "claimed_until": row.claimed_until,
         "external_ref": row.external_ref,
         "created_at": row.created_at,
         "due_at": row.due_at,
@@ -263,9 +365,24 @@ def _detail(request: ClientRequest, response: HttpResponse, proposal_id: UUID) -
     return ProposalDetail(
         **_shown(found.proposal),
         params=revision.params,
+        rationale=revision.rationale,
+        terms=in_words(found.terms),
+        escalated_at=found.proposal.escalated_at,
+        decisions=[_said(row) for row in found.decisions if row.revision == revision.number],
         base_snapshot=revision.base_number,
         revision_digest=revision.digest,
         changes=revision.changes,
         checks=revision.checks,
         snapshot=found.execution.snapshot_number if found.execution else None,
+    )
+
+
+def _said(row: "Decision") -> DecisionOut:
+    return DecisionOut(
+        choice=row.choice,
+        person=row.person.name,
+        stands_for=row.stands_for.name if row.stands_for else None,
+        reason_code=row.reason_code,
+        reason=row.reason,
+        decided_at=row.decided_at,
     )
