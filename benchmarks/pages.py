@@ -89,11 +89,13 @@ def tell(
         part.add(f"{name} {many.name}", "queries", [count], against=figure, at_most=1.0)
 
 
-def objections_to(what: str, look: Callable[[str], Any]) -> list[str]:
+def objections_to(
+    what: str, look: Callable[[str], Any], *, at_most: int = plans.VISITED_AT_MOST
+) -> list[str]:
     """Return what is said about the statements that looking at something sends."""
     with plans.listening() as asked:
         look(what)
-    said = plans.objections(asked) if asked else ["asked the database nothing"]
+    said = plans.objections(asked, at_most) if asked else ["asked the database nothing"]
     return [f"{what}: {sentence}" for sentence in said]
 
 

@@ -39,13 +39,13 @@ def listening() -> Iterator[list[Asked]]:
         yield asked
 
 
-def objections(asked: list[Asked]) -> list[str]:
+def objections(asked: list[Asked], at_most: int = VISITED_AT_MOST) -> list[str]:
     """Return what is said about statements that touched more rows than a list needs."""
     found = [(statement, visited(statement)) for statement in asked if _reads(statement)]
     return [
         f"{rows:,} rows visited by {_short(statement.sql)}"
         for statement, rows in found
-        if rows > VISITED_AT_MOST
+        if rows > at_most
     ]
 
 

@@ -1,6 +1,7 @@
 """Open pages of proposals stay true while others act."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -69,8 +70,10 @@ async def test_the_queue_fills_and_settled_rows_stay_with_who_settled_them(told:
         html = await shows(socket, f"proposal-{proposal}")
         assert html.startswith('<hx-partial hx-target="#queue" hx-swap="outerMorph"><section')
         await act(told.decide, "ana", proposal)
-        html = await shows(socket, "Just settled")
-        assert "row--done" in html
+        html = await shows(socket, "row--done")
+        assert html.count(f"proposal-{proposal}") == 1
+        assert "Approved" in html
+        assert "Ana" in html
 
 
 async def test_the_queue_page_that_was_turned_to_is_the_one_that_is_pushed(
@@ -85,6 +88,76 @@ async def test_the_queue_page_that_was_turned_to_is_the_one_that_is_pushed(
     async with opened(told, "ben", f"queue/?cursor={cursor}") as socket:
         html = await shows(socket, f"proposal-{second}")
         assert str(first) not in html
+
+
+def listed(html: str) -> list[str]:
+    """Return the ids of the rows of a queue, from above."""
+    return re.findall(r'<li class="row[^"]*" id="proposal-([0-9a-f-]+)"', html)
+
+
+async def test_what_is_new_is_counted_and_moves_no_row(told: House) -> None:
+    low = await act(told.propose, "set_note")
+    browser = await act(told.client, "ben")
+    page = (await act(browser.get, told.url("queue"))).content.decode()
+    place = page.partition("/ws/w/acme/queue/")[2].partition('"')[0].replace("&amp;", "&")
+    high = await act(told.propose)
+    async with opened(told, "ben", f"queue/{place}") as socket:
+        html = await shows(socket, "1 new, press")
+        assert listed(html) == [str(low)]
+        await act(told.propose, "pay")
+        html = await shows(socket, "2 new, press")
+        assert listed(html) == [str(low)]
+        assert f'href="{told.url("queue")}?"' in html
+    again = (await act(browser.get, told.url("queue"))).content.decode()
+    assert listed(again)[0] == str(high)
+    assert "new, press" not in again
+
+
+async def test_a_row_that_was_settled_stays_in_its_place(told: House) -> None:
+    first, second = [await act(told.propose, name) for name in ("change_bank", "set_note")]
+    async with opened(told, "ben", "queue/") as socket:
+        await shows(socket, f"proposal-{second}")
+        await act(told.decide, "ana", first, "reject")
+        html = await shows(socket, "row--done")
+        assert listed(html) == [str(first), str(second)]
+        assert "Rejected" in html.partition(f"proposal-{second}")[0]
+        assert "Ana" in html.partition(f"proposal-{second}")[0]
+
+
+async def test_what_is_new_is_counted_only_where_the_filters_and_the_page_would_show_it(
+    told: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("approvals.showing.waiting.PAGE_SIZE", 1)
+    await act(told.propose, "change_bank")
+    await act(told.propose, "set_note")
+    async with (
+        opened(told, "ben", "queue/?level=2") as filtered,
+        opened(told, "ben", "queue/") as first_page,
+    ):
+        await shows(filtered, "1 waits")
+        await shows(first_page, "2 wait")
+        await act(told.propose, "set_note", note="further down")
+        assert "new, press" not in await shows(first_page, "3 wait")
+        await act(told.propose, vendor="V-2", iban="DE02120300000000202051")
+        await shows(filtered, "1 new, press")
+
+
+async def test_a_claim_is_seen_by_the_others_at_once(told: House) -> None:
+    proposal = await act(told.propose, "set_note")
+    async with opened(told, "ben", "queue/") as socket:
+        await shows(socket, "Your turn")
+        browser = await act(told.client, "ana")
+        await act(browser.post, f"{told.url('queue')}{proposal}/claim/")
+        await shows(socket, "Claimed by Ana")
+        await act(browser.post, f"{told.url('queue')}{proposal}/release/")
+        await shows(socket, "Claim</button>")
+
+
+@pytest.mark.parametrize("place", ["shown=x", "shown=AAA", "risk_gte=9", "shown=" + "A" * 9000])
+async def test_a_queue_of_a_strange_address_closes(told: House, place: str) -> None:
+    async with opened(told, "ben", f"queue/?{place}") as socket:
+        closing = await socket.receive_output(timeout=WAITED_SECONDS)
+        assert (closing["type"], closing["code"]) == ("websocket.close", 4404)
 
 
 async def test_a_proposal_shows_each_decision_and_never_pushes_the_form(told: House) -> None:
