@@ -60,15 +60,24 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a proposal, as the workflow learns it.
+    """What became of a proposal, as the workflow learns it; never an error to try again after.
 
-    `status` is approved, rejected, expired, stale, withdrawn, invalidated, or `refused` when the
-    proposal could not be made at all; `reason` is the person's or the rule's sentence.
+    `status` is approved, rejected, denied, expired, stale, withdrawn, invalidated, or `refused`
+    when the proposal or its new wording could not be made; `reason` is the person's or the rule's
+    sentence. Two are no end: `changes_requested` (`reason` says which) and, for a workflow that
+    converses, `question` (`reason` is the question, `number` its number on this proposal).
     """
 
     status: str
     reason: str = ""
     by: str = ""
+    proposal: str = ""
+    number: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the people wait for the workflow now, and not the other way round."""
+        return bool(self.proposal) and self.status in {"changes_requested", "question", "refused"}
 
 
 class Context(Protocol):
@@ -127,8 +136,32 @@ class Context(Protocol):
         stated: Sequence[Change] = (),
         evidence: Sequence[Exhibit] = (),
         rationale: str = "",
+        converses: bool = False,
     ) -> Outcome:
-        """Put an action before people and return what became of it, however long that takes."""
+        """Put an action before people and return what became of it, however long that takes.
+
+        A workflow that converses is told of questions, and may word its proposal anew. For one
+        that does not, questions are left to people, and requested changes withdraw it.
+        """
+
+    def revise(
+        self,
+        outcome: Outcome,
+        *,
+        agent: str,
+        params: dict[str, Any],
+        stated: Sequence[Change] = (),
+        evidence: Sequence[Exhibit] = (),
+        rationale: str = "",
+        why: str = "",
+    ) -> Outcome:
+        """Word an open proposal anew and return what became of it then."""
+
+    def answer(self, outcome: Outcome, *, agent: str, text: str) -> Outcome:
+        """Answer a question, unless others did, and return what became of the proposal then."""
+
+    def withdraw(self, outcome: Outcome, *, agent: str, reason: str) -> Outcome:
+        """Take an open proposal back and return how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +169,15 @@ class Workflow:
     """A named program that connects agents.
 
     `input_schema` is JSON Schema of the job's input; members it does not name are refused unless
-    it allows them.
+    it allows them. `asked` returns what of the input is the request itself: what stands there
+    was asked for, what stands only in a tool's result was not.
     """
 
     name: str
     label: str
     function: Callable[[Context], Json]
     input_schema: dict[str, Any] = field(default_factory=lambda: {**ANY_OBJECT})
+    asked: Callable[[dict[str, Any]], Json] = lambda job_input: job_input
 
 
 _workflows: dict[str, Workflow] = {}

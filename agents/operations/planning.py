@@ -232,6 +232,10 @@ def _state(workspace_id: UUID, wanted: Wanted) -> "State":
     state = snapshots.states(workspace_id).filter(id=wanted.state).first()
     if state is None:
         raise NotFound
+    if state.kind == "policies":
+        raise CannotRestore(
+            "Policies are changed by a proposal. To go back, propose what they said before."
+        )
     return state
 
 

@@ -1,13 +1,14 @@
 """Guide a workflow through its journal: answer from the record, or do the step and record it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from agents import memory, store
+from agents import critic, memory, provenance, store, workflows
 from agents.journal import Entry, Nondeterministic, check, digest_of
 from agents.models import Job
 from agents.operations import remembering
@@ -16,7 +17,8 @@ from agents.operations.participating import participate
 from agents.store import Claim
 from agents.workflows import Exhibit, Message, Outcome, Provider, Reply, ToolFailed
 from approvals import queries as approvals
-from approvals.operations import proposing
+from approvals.operations import asking, proposing, rewording, withdrawing
+from approvals.queries import talking
 from console.actors import Actor, agent
 from console.canonical import Json
 from console.errors import KeyReused, Refused
@@ -24,11 +26,14 @@ from console.live import ring
 from console.locking import Busy
 from snapshots import content as contents
 from snapshots import queries as snapshots
-from snapshots.diff import Change
+from snapshots.diff import Absent, Change
 from snapshots.operations.committing import EpochPassed, lock
 from snapshots.operations.observing import observe
 
 WAKE_TASK = "agents.wake"
+NOT_REVISED = "This workflow does not word its proposals anew."
+# The proposal has ended meanwhile; how is the next thing the workflow learns.
+_OVER = {"already_settled", "not_pending"}
 
 
 class Waiting(BaseException):
@@ -53,6 +58,9 @@ class Journaled:
         self._taking_part = {""}
         self._record_number: int | None = None
         self._memory_epochs: dict[str, int] = {}
+        self._results: list[provenance.Result] = []
+        self._done: list[tuple[int, str, str, Json, bool]] = []
+        self._conversing: set[str] = set()
 
     def read(self, *, agent: str) -> Any:
         """Return the State's document; on replay, the version that was read first."""
@@ -163,17 +171,13 @@ class Journaled:
         stated: Sequence[Change] = (),
         evidence: Sequence[Exhibit] = (),
         rationale: str = "",
+        converses: bool = False,
     ) -> Outcome:
         """Propose once, then wait for the outcome without holding a worker."""
         index = self._index
-        asked: dict[str, Json] = {
-            "params": params,
-            "stated": [change.to_json() for change in stated],
-            "evidence": [
-                [item.label, item.source, item.content, [*item.paths]] for item in evidence
-            ],
-            "rationale": rationale,
-        }
+        asked = _wording(params, stated, evidence, rationale)
+        if converses:
+            asked["converses"] = True
 
         def put_forward() -> Json:
             request = proposing.Request(
@@ -183,20 +187,90 @@ class Journaled:
                 origin=f"run:{self._claimed.run_id}",
                 origin_step=str(index),
                 stated=tuple(stated),
-                evidence=tuple(
-                    proposing.Exhibit(e.label, e.source, e.content, e.paths) for e in evidence
-                ),
+                evidence=(*_exhibits(evidence), *self._odd(action_type, params, stated)),
                 rationale=rationale,
                 wake_task=WAKE_TASK,
                 lineage=tuple(self._job.lineage),
                 epoch=self._claimed.epoch,
+                sources=tuple(self._sources(params, stated)),
             )
             return self._propose(agent, request)
 
         made = self._step("proposal", action_type, agent, asked, put_forward)
         if "refused" in made:
             return Outcome("refused", made["refused"])
-        return self._await(UUID(made["proposal"]), action_type)
+        if converses:
+            self._conversing.add(made["proposal"])
+        outcome = self._await(made["proposal"], action_type)
+        if outcome.status == "changes_requested" and not converses:
+            self.withdraw(outcome, agent=agent, reason=NOT_REVISED)
+        return outcome
+
+    def revise(
+        self,
+        outcome: Outcome,
+        *,
+        agent: str,
+        params: dict[str, Any],
+        stated: Sequence[Change] = (),
+        evidence: Sequence[Exhibit] = (),
+        rationale: str = "",
+        why: str = "",
+    ) -> Outcome:
+        """Word it anew once, then wait for the outcome."""
+        asked = {**_wording(params, stated, evidence, rationale), "why": why}
+        # Traced before the transaction, which is to hold its locks for a moment only.
+        sources = self._sources(params, stated) if self._is_new() else []
+
+        def word_anew(actor: Actor) -> dict[str, Json]:
+            number = rewording.reword(
+                actor=actor,
+                proposal_id=UUID(outcome.proposal),
+                params=params,
+                stated=stated,
+                evidence=_exhibits(evidence),
+                rationale=rationale,
+                sources=sources,
+                why=why,
+                now=_now(),
+            )
+            return {"revision": number}
+
+        done = self._reply("revise", agent, outcome, asked, word_anew)
+        if "refused" in done and done["code"] not in _OVER:
+            return replace(outcome, status="refused", reason=done["refused"], by="")
+        return self._await(outcome.proposal, "revise")
+
+    def answer(self, outcome: Outcome, *, agent: str, text: str) -> Outcome:
+        """Answer once, unless somebody else did, then wait for the outcome."""
+        proposal_id = UUID(outcome.proposal)
+
+        def tell(actor: Actor) -> dict[str, Json]:
+            waiting = talking.open_question(proposal_id)
+            if waiting is None or waiting.number != outcome.number:
+                return {"answered": False}
+            asking.answer(actor=actor, proposal_id=proposal_id, text=text, now=_now())
+            return {"answered": True}
+
+        asked: dict[str, Json] = {"text": text, "number": outcome.number}
+        done = self._reply("answer", agent, outcome, asked, tell)
+        if "refused" in done and done["code"] not in _OVER:
+            return replace(outcome, status="refused", reason=done["refused"], by="")
+        return self._await(outcome.proposal, "answer")
+
+    def withdraw(self, outcome: Outcome, *, agent: str, reason: str) -> Outcome:
+        """Take it back once; what was settled meanwhile stays as it is."""
+
+        def take_back(actor: Actor) -> dict[str, Json]:
+            status = withdrawing.withdraw(
+                actor=actor, proposal_id=UUID(outcome.proposal), reason=reason, now=_now()
+            )
+            return {"status": status}
+
+        done = self._reply("withdraw", agent, outcome, {"reason": reason}, take_back)
+        if "refused" in done:
+            return replace(outcome, status="refused", reason=done["refused"], by="")
+        return Outcome(done["status"], reason, agent, outcome.proposal)
 
     def finish(self) -> None:
         """Refuse an ending that leaves a part of the journal unread. Raises: Nondeterministic."""
@@ -254,16 +328,98 @@ class Journaled:
         self._memory_epochs.setdefault(agent_name, found["epoch"])
         return found
 
-    def _await(self, proposal_id: UUID, action_type: str) -> Outcome:
+    def _reply(
+        self,
+        verb: str,
+        agent_name: str,
+        outcome: Outcome,
+        asked: dict[str, Json],
+        act: Callable[[Actor], dict[str, Json]],
+    ) -> Any:
+        """Act on an open proposal and journal it in one transaction, so that it is done once."""
+        actor = agent(agent_name, self._job.workspace_id, behind=self._job.submitter)
+        about: dict[str, Json] = {**asked, "proposal": outcome.proposal}
+
+        def attempt() -> Json:
+            store.hold(self._claimed)
+            try:
+                return {**act(actor), "proposal": outcome.proposal}
+            except Busy:
+                raise
+            except Refused as refused:
+                said: dict[str, Json] = {"refused": refused.sentence, "code": refused.code}
+                return {**said, "proposal": outcome.proposal}
+
+        if self._is_new():
+            # Before the transaction: taking part does not wait for the disk, an answer does.
+            self._take_part(agent_name)
+        with transaction.atomic():
+            return self._step("reply", verb, agent_name, about, attempt)
+
+    def _await(self, proposal: str, name: str) -> Outcome:
+        proposal_id = UUID(proposal)
+
         def look() -> Json:
             answer = approvals.answer(self._job.workspace_id, proposal_id)
-            if not answer.is_final:
+            if answer.is_final:
+                return answer.to_json()
+            question = talking.open_question(proposal_id) if self._is_told(proposal) else None
+            if question is None:
                 raise Waiting(proposal_id)
-            return answer.to_json()
+            return {
+                **answer.to_json(),
+                "status": "question",
+                "reason": question.question,
+                "by": question.person.name,
+                "number": question.number,
+            }
 
-        asked: dict[str, Json] = {"proposal": str(proposal_id)}
-        answer = self._step("outcome", action_type, "", asked, look)
-        return Outcome(answer["status"], answer["reason"], answer["by"])
+        answer = self._step("outcome", name, "", {"proposal": proposal}, look)
+        number: int = answer.get("number", 0)
+        return Outcome(answer["status"], answer["reason"], answer["by"], proposal, number)
+
+    def _is_new(self) -> bool:
+        """Say whether the next step was never done before."""
+        return self._index >= len(self._entries)
+
+    def _is_told(self, proposal: str) -> bool:
+        return proposal in self._conversing
+
+    def _sources(self, params: dict[str, Any], stated: Sequence[Change]) -> list[dict[str, Json]]:
+        """Trace the values of a proposal through what this run was asked and told."""
+        workflow = workflows.find(self._job.workflow)
+        asked = workflow.asked(self._job.input) if workflow else self._job.input
+        seen = provenance.Seen.of([self._job.label, asked], self._results, self._record)
+        placed = [(each.path, each.value) for each in stated if not isinstance(each.value, Absent)]
+        return provenance.sources(seen, params, placed)
+
+    def _odd(
+        self, action_type: str, params: dict[str, Any], stated: Sequence[Change]
+    ) -> tuple[proposing.Exhibit, ...]:
+        """Return as evidence what somebody would find odd who had read along."""
+        changes = [change.to_json() for change in stated]
+        act = critic.Act(self._index - 1, action_type, params, changes)
+        found = critic.flags(act, critic.acts(self._done))
+        if not found:
+            return ()
+        return (proposing.Exhibit("Critic's flags", critic.NAME, critic.told(found)),)
+
+    def _record(self) -> Json:
+        head = snapshots.head(self._job.workspace_id, self._job.state_id)
+        return snapshots.content(head.state_id, head.number)
+
+    def _keep(self, entry: Entry) -> None:
+        """Keep what the run was told, for tracing, and what it did, for the critic.
+
+        Of the State, the record itself is asked.
+        """
+        kind, name, output = entry.kind, entry.name, entry.output
+        is_told = kind in {"tool_call", "event"} or (kind, name) == ("memory", "recall")
+        if is_told and name != "read_state" and output is not None:
+            self._results.append(provenance.Result(entry.index, name, output))
+        if kind in {"proposal", "tool_call"}:
+            failed = bool(entry.error) or (isinstance(output, dict) and "refused" in output)
+            self._done.append((entry.index, kind, name, entry.input, failed))
 
     def _step(
         self, kind: str, name: str, agent_name: str, asked: Json, work: Callable[[], Json]
@@ -273,6 +429,7 @@ class Journaled:
         if index < len(self._entries):
             entry = self._entries[index]
             check(entry, kind, name, agent_name, digest)
+            self._keep(entry)
             return _answered(entry)
         self._take_part(agent_name)
         started_at = _now()
@@ -290,6 +447,7 @@ class Journaled:
             started_at=started_at,
         )
         store.record(self._claimed, entry)
+        self._keep(entry)
         ring("run", self._claimed.run_id)
         return _answered(entry)
 
@@ -303,6 +461,24 @@ class Journaled:
         if agent_name not in self._taking_part:
             participate(self._claimed, agent_name)
             self._taking_part.add(agent_name)
+
+
+def _wording(
+    params: dict[str, Any],
+    stated: Sequence[Change],
+    evidence: Sequence[Exhibit],
+    rationale: str,
+) -> dict[str, Json]:
+    return {
+        "params": params,
+        "stated": [change.to_json() for change in stated],
+        "evidence": [[item.label, item.source, item.content, [*item.paths]] for item in evidence],
+        "rationale": rationale,
+    }
+
+
+def _exhibits(evidence: Sequence[Exhibit]) -> tuple[proposing.Exhibit, ...]:
+    return tuple(proposing.Exhibit(e.label, e.source, e.content, e.paths) for e in evidence)
 
 
 def _attempt(work: Callable[[], Json]) -> tuple[Json, str]:
@@ -320,7 +496,7 @@ def _answered(entry: Entry) -> Any:
 
 
 def _proposal_of(kind: str, output: Json) -> UUID | None:
-    if kind == "proposal" and isinstance(output, dict) and "proposal" in output:
+    if kind in {"proposal", "reply"} and isinstance(output, dict) and "proposal" in output:
         return UUID(str(output["proposal"]))
     return None
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from agents import queries, store
 from approvals.queries import final_among
+from approvals.queries.talking import asked_among
 from console.live import ring
 
 
@@ -14,12 +15,17 @@ def wake_run(run_id: UUID) -> int:
 
 
 def wake_if_final(waiting: Sequence[tuple[UUID, UUID]]) -> int:
-    """Queue those of the (run, proposal) pairs whose proposal is final; return how many."""
+    """Queue those of the (run, proposal) pairs whose turn it is; return how many.
+
+    That is when the proposal is final, and for a run that converses when it is asked something.
+    """
     if not waiting:
         return 0
-    final = final_among([proposal_id for _, proposal_id in waiting])
-    ready = [run_id for run_id, proposal_id in waiting if proposal_id in final]
-    woken = store.wake(ready, list(final)) if ready else 0
+    proposals = [proposal_id for _, proposal_id in waiting]
+    final, asked = final_among(proposals), asked_among(proposals)
+    told = queries.conversing([pair for pair in waiting if pair[1] in asked]) if asked else set()
+    ready = [pair[0] for pair in waiting if pair[1] in final or pair in told]
+    woken = store.wake(ready, [*final, *asked]) if ready else 0
     for run_id in ready:
         ring("run", run_id)
     return woken

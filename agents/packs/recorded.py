@@ -38,7 +38,7 @@ INPUT_SCHEMA: dict[str, Any] = {
 
 def register() -> None:
     """Make the workflow known."""
-    register_workflow(Workflow("recorded", "Recorded run", play, INPUT_SCHEMA))
+    register_workflow(Workflow("recorded", "Recorded run", play, INPUT_SCHEMA, _asked))
 
 
 def play(context: Context) -> Json:
@@ -48,6 +48,11 @@ def play(context: Context) -> Json:
         if status := _play_one(context, call):
             outcomes[str(call["n"])] = status
     return {"outcomes": outcomes}
+
+
+def _asked(job_input: dict[str, Any]) -> Json:
+    # The calls are the recording; only the instruction was asked for.
+    return str(job_input.get("instruction", ""))
 
 
 def _play_one(context: Context, call: dict[str, Any]) -> str:

@@ -87,7 +87,7 @@ def digest(document: Json) -> str:
 
 def read(folder: Path) -> Recording:
     """Read a folder. Raises: BadRecording."""
-    tools, jobs = _load(folder / "tools.json"), _load(folder / "jobs.json")
+    tools, jobs = load(folder / "tools.json"), load(folder / "jobs.json")
     if not isinstance(tools, list) or not isinstance(jobs, list):
         raise BadRecording("tools.json and jobs.json each hold a list.")
     try:
@@ -97,10 +97,11 @@ def read(folder: Path) -> Recording:
         raise BadRecording(f"An entry of tools.json or jobs.json lacks {error}.") from error
     except (AttributeError, TypeError) as error:
         raise BadRecording("An entry of tools.json or jobs.json is not an object.") from error
-    return Recording(folder.resolve().name, _load(folder / "state.json"), specs, recorded)
+    return Recording(folder.resolve().name, load(folder / "state.json"), specs, recorded)
 
 
-def _load(path: Path) -> Any:
+def load(path: Path) -> Any:
+    """Return what a JSON file holds. Raises: BadRecording."""
     try:
         return parse(path.read_bytes(), FILE_LIMITS)
     except OSError as error:
@@ -144,11 +145,12 @@ def words(name: str) -> str:
 
 
 def _sentence(tool: Any) -> str:
-    shown = [f"{name.replace('_', ' ')} {{{name}}}" for name in list(_properties(tool))[:3]]
+    shown = [f"{name.replace('_', ' ')} {{{name}}}" for name in list(properties(tool))[:3]]
     return f"{words(tool['name'])}: {', '.join(shown)}" if shown else words(tool["name"])
 
 
-def _properties(tool: Any) -> dict[str, Any]:
+def properties(tool: Any) -> dict[str, Any]:
+    """Return the JSON Schema of each parameter of a tool."""
     if "parameters" in tool:
         declared: dict[str, Any] = tool["parameters"].get("properties", {})
         return declared
@@ -158,7 +160,7 @@ def _properties(tool: Any) -> dict[str, Any]:
 def _schema(tool: Any) -> dict[str, Any]:
     # A list of annotations does not say which parameters have a default; only a schema does.
     required = tool.get("parameters", {}).get("required", [])
-    return {"type": "object", "properties": _properties(tool), "required": required}
+    return {"type": "object", "properties": properties(tool), "required": required}
 
 
 def _type(written: str) -> dict[str, Any]:

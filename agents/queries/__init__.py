@@ -1,5 +1,6 @@
 """Which jobs and runs are there, and what did they do?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import cast
@@ -97,6 +98,17 @@ def waiting_of(run_id: UUID) -> list[tuple[UUID, UUID]]:
     rows = Run.objects.filter(id=run_id, status="waiting", waiting_for__isnull=False)
     found = rows.values_list("id", "waiting_for")
     return [(waiting_id, proposal_id) for waiting_id, proposal_id in found if proposal_id]
+
+
+def conversing(waiting: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Return those of the (run, proposal) pairs where the run wants to hear of questions."""
+    rows = Step.objects.filter(
+        run__in=[run_id for run_id, _ in waiting],
+        proposal_id__in=[proposal_id for _, proposal_id in waiting],
+        kind="proposal",
+        input__converses=True,
+    )
+    return {pair for pair in rows.values_list("run_id", "proposal_id") if pair in set(waiting)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ ICONS: Final = {
     "memory": "memory",
     "proposal": "proposal",
     "outcome": "decision",
+    "reply": "proposal",
 }
 _ENDINGS: Final = {
     "approved": "{by} approved",
@@ -30,6 +31,16 @@ _ENDINGS: Final = {
     "stale": "The record changed before anyone decided, so it went out of date",
     "withdrawn": "It was withdrawn",
     "invalidated": "It was made void",
+    "denied": "A policy denied it",
+    "changes_requested": "{by} requested changes",
+    "question": "{by} asked",
+}
+
+
+_REPLIES: Final = {
+    "revise": "Worded its proposal anew",
+    "answer": "Answered the question",
+    "withdraw": "Withdrew its proposal",
 }
 
 
@@ -99,6 +110,15 @@ def _outcome(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
     return Sentence(words.format(by=by or "Somebody"), reason)
 
 
+def _reply(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
+    if refused := _get(step.answered, "refused"):
+        return Sentence(f"Could not {step.name}", str(refused))
+    if step.name == "answer" and not _get(step.answered, "answered"):
+        return Sentence("Would have answered, but others had")
+    said = _get(step.asked, {"revise": "why", "answer": "text"}.get(step.name, "reason"))
+    return Sentence(_REPLIES.get(step.name, step.name), cut(str(said), _MORE_AT_MOST))
+
+
 def _other(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
     return Sentence(f"{step.kind.replace('_', ' ')}: {step.name}".capitalize())
 
@@ -116,4 +136,5 @@ _TELLERS: Final[Mapping[str, Callable[[Traced, Mapping[UUID, str]], Sentence]]] 
     "memory": _memory,
     "proposal": _proposal,
     "outcome": _outcome,
+    "reply": _reply,
 }

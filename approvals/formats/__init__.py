@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Generic, Literal, TypeVar
 
+from approvals.deceptive import name
 from approvals.formats import accounts, codes, dates, doses, numbers, plain, words
 from approvals.formats.shown import (
     Formatted,
@@ -17,7 +18,6 @@ from approvals.formats.shown import (
     Segment,
     as_it_is,
     kind_of,
-    name,
     shown,
     visible,
     visible_text,

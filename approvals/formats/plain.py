@@ -5,12 +5,12 @@ date, and letters of two alphabets in one word.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
+from approvals.deceptive import deceptive, name
 from approvals.formats import numbers, words
-from approvals.formats.shown import Formatted, as_it_is, kind_of, name, written
+from approvals.formats.shown import Formatted, as_it_is, kind_of, written
 from console.canonical import Json
 
 # A sign is read only right before its digits: the minus of `-$5.00` or `5.00-` must not be lost.
@@ -22,7 +22,6 @@ _NUMBER_WITHIN = re.compile(
 _SEPARATED = re.compile(r"[0-9]+(?:[/.:T \-][0-9]+)+", re.ASCII)
 _GROUPED_FROM = 1_000
 _LONG = 80
-_ALPHABETS = ("LATIN", "CYRILLIC", "GREEK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,9 @@ def check(reading: Plain, unit: str | None) -> str:
     """Say when a word is written with letters of two alphabets."""
     if not isinstance(reading.value, str) or reading.value.isascii():
         return ""
-    odd = next(filter(None, map(_odd_letter, reading.value.split())), None)
-    return f"two alphabets in one word: {name(odd)}" if odd else ""
+    text = reading.value
+    odd = next((part for part in deceptive(text) if part.kind == "mixed_scripts"), None)
+    return f"two alphabets in one word: {name(text[odd.start])}" if odd else ""
 
 
 def _compare_texts(before: str, after: str) -> str:
@@ -106,15 +106,3 @@ def _numeral(text: str) -> _Numeral | None:
     whole, part = found["whole"], found["part"] or ""
     number = Decimal(whole.replace(",", "") + (f".{part}" if part else ""))
     return _Numeral(number, found["lead"], found["tail"], "," in whole, len(part))
-
-
-def _odd_letter(word: str) -> str | None:
-    """Find a letter that is not of the alphabet of the word's first."""
-    letters = [(letter, _alphabet(letter)) for letter in word]
-    known = [pair for pair in letters if pair[1]]
-    return next((letter for letter, alphabet in known if alphabet != known[0][1]), None)
-
-
-def _alphabet(letter: str) -> str:
-    first = unicodedata.name(letter, "").partition(" ")[0]
-    return first if first in _ALPHABETS else ""

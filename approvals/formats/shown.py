@@ -5,41 +5,29 @@ seen: what is invisible or turns the reading direction becomes a segment that sa
 """
 
 import json
-import re
-import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from approvals.deceptive import HIDDEN, LONGEST, Part, deceptive, has_hidden, name
 from console.canonical import Json
 
 SegmentKind = Literal["plain", "hidden", "gap"]
 
-# Printable to Python, yet drawn as nothing or as a plain space.
-_UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
-_UNSEEN_ALSO = re.compile(f"[{_UNSEEN}\U000e0100-\U000e01ef]")
-_CONTROLS = {
-    "\x00": "NULL",
-    "\x07": "BELL",
-    "\x08": "BACKSPACE",
-    "\t": "TAB",
-    "\n": "LINE FEED",
-    "\r": "CARRIAGE RETURN",
-    "\x1b": "ESCAPE",
-    "\x7f": "DELETE",
-    "\x85": "NEXT LINE",
-}
-_CATEGORIES = {"Cc": "CONTROL", "Co": "PRIVATE USE", "Cs": "LONE SURROGATE", "Cn": "UNASSIGNED"}
-_SHOWN_AT_MOST = 20_000
-
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a shown value: text as it is, a hidden character's name, or what is left out."""
+    """A stretch of a shown value: text as it is, a chip about a character, or what is left out.
+
+    Shape: a chip (`hidden`) stands in the place of what cannot be seen, and right behind what is
+    seen and taken for something else; then `note` is the sentence that says for what.
+    """
 
     text: str
     kind: SegmentKind = "plain"
     changed: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +71,8 @@ def shown(text: str, value: Json, *, code: str = "") -> Formatted:
 def as_it_is(value: Json) -> Formatted:
     """Show a value without any reading of it: a string's characters, else its JSON text."""
     whole = value if isinstance(value, str) else written(value)
-    segments = _edged(whole[:_SHOWN_AT_MOST])
-    if (more := len(whole) - _SHOWN_AT_MOST) > 0:
+    segments = _edged(whole[:LONGEST])
+    if (more := len(whole) - LONGEST) > 0:
         segments += (Segment(f"{more:,} more characters", "gap"),)
     return Formatted(text=in_a_line(segments), title=exact(value), segments=segments)
 
@@ -103,16 +91,19 @@ def written(value: Json) -> str:
 
 
 def visible(text: str, *, keep: str = "", changed: bool = False) -> tuple[Segment, ...]:
-    """Split a text so that each hidden character stands by itself, under its name."""
-    if not has_hidden(text):
+    """Split a text so that what deceives the eye stands by itself, under its name."""
+    odd = [part for part in deceptive(text) if part.kind not in HIDDEN]
+    if not odd and not has_hidden(text):
         return (Segment(text, "plain", changed),)
     segments: list[Segment] = []
-    for letter, run in groupby(text, lambda each: each if _must_name(each, keep) else ""):
-        if not letter:
-            segments.append(Segment("".join(run), "plain", changed))
-        else:
-            segments.append(Segment(_counted(letter, len(list(run))), "hidden", changed))
-    return tuple(segments)
+    at = 0
+    for part in odd:
+        # A heap of marks is drawn over its neighbours, so the letter alone is.
+        end = part.start + 1 if part.kind == "stacked" else part.end
+        segments += _named(text[at:end], keep, changed)
+        segments.append(Segment(_chip(text, part), "hidden", changed, part.sentence))
+        at = max(at, part.end)
+    return (*segments, *_named(text[at:], keep, changed))
 
 
 def visible_text(text: str) -> str:
@@ -128,18 +119,6 @@ def in_a_line(segments: tuple[Segment, ...]) -> str:
     )
 
 
-def has_hidden(text: str) -> bool:
-    """Tell whether a text has a character that cannot be seen, or not be told from a space."""
-    return not text.isprintable() or _UNSEEN_ALSO.search(text) is not None
-
-
-def name(letter: str) -> str:
-    """Name a character: its code point, then its name in Unicode."""
-    category = _CATEGORIES.get(unicodedata.category(letter), "UNNAMED")
-    named = _CONTROLS.get(letter) or unicodedata.name(letter, category)
-    return f"U+{ord(letter):04X} {named}"
-
-
 def kind_of(value: Json) -> str:
     """Name a value's JSON type in everyday words."""
     if isinstance(value, bool):
@@ -151,6 +130,25 @@ def kind_of(value: Json) -> str:
     if isinstance(value, list):
         return "list"
     return "empty" if value is None else "object"
+
+
+def _named(text: str, keep: str, changed: bool) -> Iterator[Segment]:  # noqa: FBT001
+    """Give every character that cannot be seen a segment with its name."""
+    for letter, run in groupby(text, lambda each: each if _must_name(each, keep) else ""):
+        if not letter:
+            yield Segment("".join(run), "plain", changed)
+        else:
+            yield Segment(_counted(letter, len(list(run))), "hidden", changed)
+
+
+def _chip(text: str, part: Part) -> str:
+    if part.kind == "stacked":
+        return f"{part.end - part.start - 1} MARKS ON ONE LETTER"
+    odd = text[part.start : part.end]
+    if part.kind == "not_composed":
+        return name(odd[-1])
+    more = len(odd) - 1
+    return f"{name(odd[0])} and {more} more" if more else name(odd)
 
 
 def _must_name(letter: str, keep: str) -> bool:

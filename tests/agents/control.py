@@ -5,7 +5,7 @@ from uuid import UUID
 from agents.models import Agent, Run
 from agents.workflows import Context, Workflow, register_workflow
 from approvals import queries as approvals
-from approvals.operations.deciding import decide
+from approvals.operations.deciding import Act, Seen, decide
 from console.access.models import User
 from console.access.operations.granting import grant
 from console.access.queries import person_as_actor
@@ -65,11 +65,8 @@ def approve(stage: Stage, proposal_id: UUID) -> None:
     detail = approvals.detail(stage.setup.workspace_id, proposal_id)
     decide(
         proposal_id=proposal_id,
-        revision=detail.revision.number,
-        digest=detail.revision.digest,
+        seen=Seen(detail.revision.number, detail.revision.digest),
         actor=stage.ana,
-        choice="approve",
-        reason="",
-        ticked=[],
+        act=Act("approve"),
         now=now(),
     )

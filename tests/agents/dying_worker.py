@@ -17,7 +17,7 @@ django.setup()
 
 from agents import store  # noqa: E402
 from agents.operations import replaying, running  # noqa: E402
-from approvals.operations import proposing  # noqa: E402
+from approvals.operations import asking, proposing, rewording  # noqa: E402
 from tests.agents import programs  # noqa: E402
 
 _left = [0]
@@ -46,6 +46,8 @@ def main() -> None:
             (store, "suspend"),
             (running, "end"),
             (proposing, "propose"),
+            (rewording, "reword"),
+            (asking, "answer"),
             (replaying, "observe"),
         ]:
             setattr(module, name, _deadly(moment, getattr(module, name)))

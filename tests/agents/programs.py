@@ -18,6 +18,8 @@ def register() -> None:
     register_workflow(Workflow("broken", "Broken", broken))
     register_workflow(Workflow("stumble", "Stumble", stumble))
     register_workflow(Workflow("careful", "Careful", careful))
+    register_workflow(Workflow("talk", "Talk", talk))
+    register_workflow(Workflow("silent", "Silent", silent))
 
 
 def count(context: Context) -> Json:
@@ -74,6 +76,43 @@ def careful(context: Context) -> Json:
     )
     context.propose(agent="scout", action_type="set", params={"order": list(seen)})
     return list(seen)
+
+
+def talk(context: Context) -> Json:
+    """Propose, answer every question, word it anew when asked to, three times."""
+    context.tool(agent="scout", name="look", args={}, function=lambda: {"memo": "RV-2026-11"})
+    outcome = context.propose(
+        agent="scout", action_type="set", params={"n": 1}, stated=[_set(1)], converses=True
+    )
+    told: list[Json] = [[outcome.status, outcome.reason]]
+    for turn in range(2, 5):
+        if outcome.status == "question":
+            outcome = context.answer(outcome, agent="scout", text=f"It says RV-2026-11 ({turn}).")
+        elif outcome.is_open:
+            outcome = context.revise(
+                outcome,
+                agent="scout",
+                params={"n": turn, "memo": "RV-2026-11"},
+                stated=[_set(turn)],
+                why=f"As asked: {outcome.reason}",
+            )
+        else:
+            break
+        told.append([outcome.status, outcome.reason])
+    if outcome.is_open:
+        outcome = context.withdraw(outcome, agent="scout", reason="It was asked too often.")
+        told.append([outcome.status, outcome.reason])
+    return {"told": told}
+
+
+def silent(context: Context) -> Json:
+    """Propose without knowing that people may have something to say about it."""
+    outcome = context.propose(agent="scout", action_type="set", params={"n": 1}, stated=[_set(1)])
+    return {"told": [outcome.status, outcome.reason]}
+
+
+def _set(number: int) -> Change:
+    return Change("replace", "/n", 0, number)
 
 
 def _look(number: int) -> Json:

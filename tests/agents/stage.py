@@ -9,7 +9,7 @@ from agents.models import Run
 from agents.operations.submitting import JobRequest, submit
 from approvals import queries as approvals
 from approvals.effects import STATED
-from approvals.operations.deciding import decide
+from approvals.operations.deciding import Act, Seen, decide
 from approvals.operations.registering import ActionTypeSpec, declare
 from approvals.policy import Choice, Outcome
 from approvals.rulebook import Rule
@@ -19,7 +19,7 @@ from console.actors import Actor, system
 from snapshots import queries as snapshots
 from snapshots.operations.creating import create_state
 from snapshots.queries import Head
-from tests.terms import asking, set_rules
+from tests.terms import asking, reason_code_for, set_rules
 
 ONE_REVIEWER = asking(roles=("reviewer",))
 BOOK = "book"
@@ -68,12 +68,9 @@ class Stage:
         detail = approvals.detail(self.setup.workspace_id, proposal_id)
         return decide(
             proposal_id=proposal_id,
-            revision=detail.revision.number,
-            digest=detail.revision.digest,
+            seen=Seen(detail.revision.number, detail.revision.digest),
             actor=self.ana,
-            choice=choice,
-            reason="because",
-            ticked=[],
+            act=Act(choice, "because", reason_code_for(choice)),
             now=now(),
         )
 

@@ -4,6 +4,7 @@ import json
 import stat
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -25,19 +26,21 @@ from agents.packs.care import working as ward
 from agents.packs.finance import evidence as finance_evidence
 from agents.packs.finance import working as office
 from agents.workflows import Exhibit
-from approvals import effects
+from approvals import effects, packing, rulebook, rulecheck
 from approvals import queries as approvals
-from approvals.effects import CannotDo, Check
+from approvals.effects import CannotDo, Check, Measure
 from approvals.fields import Row, rows
 from approvals.formats.accounts import has_right_digits
 from approvals.models import Proposal
-from approvals.operations.deciding import decide
+from approvals.operations.deciding import Act, Seen, decide
 from approvals.operations.executing import carry_out_due
 from approvals.operations.rebasing import rebase
 from approvals.operations.registering import ActionTypeSpec
 from approvals.parameters import objections_to, schema_objection, title
-from approvals.policy import Choice, Rule, terms_for
-from console.access.models import ApiToken, Membership, User, Workspace
+from approvals.policy import SIGNED, Choice
+from approvals.queries import Detail
+from approvals.queries.facts import fact_of
+from console.access.models import ApiToken, Membership, StepUp, User, Workspace
 from console.access.queries import person_in, token_for
 from console.actors import Actor, system
 from console.canonical import Json
@@ -46,6 +49,7 @@ from console.supervision import addresses
 from snapshots import queries as snapshots
 from snapshots.diff import Change, diff
 from snapshots.operations.observing import observe
+from tests.terms import reason_code_for
 
 SCRIPTS = {finance: office.SCRIPT, care: ward.SCRIPT}
 TASKS = [pytest.param(pack, name, id=name) for pack, script in SCRIPTS.items() for name in script]
@@ -682,25 +686,70 @@ def test_names_and_addresses_belong_to_nobody() -> None:
         assert all(host.endswith(".example") for host in hosts)
 
 
+# A payment of nothing that passed every check, in the words that policies may speak of.
+ASKED_OF_NOBODY: dict[str, Any] = rulebook.values_of(
+    rulebook.About("", "", "", 2, leaves_house=True, tainted=False),
+    {"route": "oral"},
+    [],
+    0,
+    Measure(),
+    datetime(2026, 11, 21, tzinfo=UTC),
+)
+
+
 @pytest.mark.parametrize(
-    ("pack", "action_type", "level", "approvals_needed", "hold"),
+    ("pack", "action_type", "more", "level", "approvals_needed", "hold"),
     [
-        (finance, "change_bank_details", 2, 2, 0),
-        (finance, "release_payment", 1, 1, 10),
-        (finance, "hold_invoice", 1, 1, 0),
-        (care, "adjust_dose_high_risk", 2, 2, 0),
-        (care, "start_order_high_risk", 2, 2, 0),
-        (care, "start_order", 1, 1, 10),
-        (care, "change_route", 1, 1, 10),
-        (care, "adjust_dose", 1, 1, 0),
+        (finance, "change_bank_details", {}, 2, 2, 0),
+        (finance, "change_bank_details", {"failed_checks": 1}, 2, 2, 0),
+        (finance, "change_bank_details", {"failed_checks": 2}, 3, 2, 0),
+        (finance, "release_payment", {}, 1, 1, 10),
+        (finance, "release_payment", {"amount": 19_999.99}, 1, 1, 10),
+        (finance, "release_payment", {"amount": 20_000.0}, 2, 1, 10),
+        (finance, "hold_invoice", {}, 1, 1, 0),
+        (finance, "something_new", {}, 2, 2, 0),
+        (care, "adjust_dose_high_risk", {}, 2, 2, 0),
+        (care, "start_order_high_risk", {}, 2, 2, 0),
+        (care, "start_order_high_risk", {"failed_checks": 1}, 3, 2, 0),
+        (care, "start_order", {}, 1, 1, 10),
+        (care, "change_route", {}, 1, 1, 10),
+        (care, "adjust_dose", {"failed_checks": 1}, 1, 1, 0),
     ],
 )
 def test_policies_ask_for_people_by_what_is_at_stake(
-    pack: Any, action_type: str, level: int, approvals_needed: int, hold: int
+    pack: Any,
+    action_type: str,
+    more: dict[str, Any],
+    level: int,
+    approvals_needed: int,
+    hold: int,
 ) -> None:
-    rules = [Rule(tuple(names), terms) for _, names, terms in sorted(pack.POLICIES)]
-    terms = terms_for(rules, action_type)
-    assert (terms.level, terms.approvals, terms.hold_seconds) == (level, approvals_needed, hold)
+    values = {**ASKED_OF_NOBODY, **more, "action": action_type}
+    terms = rulebook.judge(pack.POLICIES, values).terms
+    assert (terms.level, terms.needed, terms.hold_seconds) == (level, approvals_needed, hold)
+
+
+@pytest.mark.parametrize("pack", list(SCRIPTS))
+def test_policies_are_rules_of_which_one_runs_in_the_shadow(pack: Any) -> None:
+    for rule in pack.POLICIES:
+        assert rulecheck.checked(rule.to_json()) == rulebook.Rule.from_json(rule.to_json())
+    assert [rule.terms.level for rule in pack.POLICIES if rule.mode == "shadow"] == [0]
+
+
+@pytest.mark.parametrize(
+    ("pack", "name", "measure"),
+    [
+        (finance, "pay-wendt", Measure(Decimal("11598.50"), "EUR", "V-1002", "R-2602")),
+        (finance, "pay-halden", Measure(Decimal("3412.80"), "GBP", "V-1001", "R-2601")),
+        (finance, "bank-ostfjord", Measure(counterparty="V-1005", subject="V-1005")),
+        (finance, "hold-duplicate", Measure(counterparty="V-1008", subject="R-2609")),
+        (care, "digoxin", Measure(subject="P-204")),
+        (care, "metronidazole", Measure(subject="P-205")),
+    ],
+)
+def test_limits_look_at_how_much_goes_to_whom(pack: Any, name: str, measure: Measure) -> None:
+    proposed = Proposed(pack, name)
+    assert proposed.effect.measure(proposed.document, proposed.params) == measure
 
 
 @pytest.mark.parametrize("pack", list(SCRIPTS))
@@ -760,18 +809,33 @@ def answer(pack: Any, proposal_id: UUID, choice: Choice) -> None:
     detail = approvals.detail(workspace, proposal_id)
     failed = [check["name"] for check in detail.revision.checks if not check["passed"]]
     people = ("ana", "ben") if pack is finance else ("noor", "tom")
-    needed = detail.terms.approvals if choice == "approve" else 1
-    for key in people[:needed]:
-        decide(
+    for key in people:
+        who = member(pack, key)
+        act = Act(choice, "Read diff and evidence.", reason_code_for(choice), tuple(failed))
+        if detail.terms.level >= SIGNED:
+            act = signed(act, detail, who)
+        outcome = decide(
             proposal_id=proposal_id,
-            revision=detail.revision.number,
-            digest=detail.revision.digest,
-            actor=member(pack, key),
-            choice=choice,
-            reason="Read diff and evidence.",
-            ticked=failed,
+            seen=Seen(detail.revision.number, detail.revision.digest),
+            actor=who,
+            act=act,
             now=now(),
         )
+        if outcome != "pending":
+            return
+
+
+def signed(act: Act, detail: Detail, who: Actor) -> Act:
+    """Let somebody who decides type the fact that is asked for and prove who they are."""
+    asked = fact_of(detail.proposal, detail.revision, who)
+    assert asked is not None
+    proof = StepUp.objects.create(
+        person_id=UUID(who.id),
+        purpose=packing.purpose(detail.proposal.id, detail.revision.digest, act.choice),
+        method="password_totp",
+        verified_at=now(),
+    )
+    return replace(act, fact=asked.expected, meaning="reviewed", step_up=proof.id)
 
 
 def play(pack: Any, refuse: str = "") -> None:

@@ -12,8 +12,9 @@ from agents.operations.submitting import JobRequest, submit
 from agents.packs import recordings
 from agents.packs.recordings import RecordedJob, Recording
 from approvals import queries as approvals
-from approvals.operations.deciding import decide
+from approvals.operations.deciding import Act, Seen, decide
 from approvals.operations.registering import declare
+from approvals.policy import Choice
 from approvals.rulebook import Rule
 from console.access.operations.granting import enrol, found, grant
 from console.access.queries import person_as_actor
@@ -21,7 +22,7 @@ from console.actors import Actor, system
 from console.ledger import queries as ledger
 from snapshots import queries as snapshots
 from snapshots.operations.creating import create_state
-from tests.terms import asking, set_rules
+from tests.terms import asking, reason_code_for, set_rules
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 FOLDERS = ["bank", "telehealth"]
@@ -76,14 +77,12 @@ def play(job: RecordedJob, recording: Recording, setup: Actor, ana: Actor, limit
         detail = approvals.detail(setup.workspace_id, waiting[0][1])
         if decided < limit:
             assert_shows(detail.revision.changes, recorded[job.writes()[decided]])
+        choice: Choice = "approve" if decided < limit else "reject"
         decide(
             proposal_id=detail.proposal.id,
-            revision=1,
-            digest=detail.revision.digest,
+            seen=Seen(1, detail.revision.digest),
             actor=ana,
-            choice="approve" if decided < limit else "reject",
-            reason="because",
-            ticked=[],
+            act=Act(choice, "because", reason_code_for(choice)),
             now=now(),
         )
         decided += 1

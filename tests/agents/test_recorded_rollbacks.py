@@ -15,7 +15,7 @@ from agents.packs.recordings import RecordedJob, Recording
 from agents.queries import restorations
 from agents.restoring import Wanted
 from approvals import queries as approvals
-from approvals.operations.deciding import decide
+from approvals.operations.deciding import Act, Seen, decide
 from console.access.operations.granting import enrol, grant
 from console.access.queries import person_as_actor
 from console.actors import Actor
@@ -120,12 +120,9 @@ def approve(setup: Actor, ana: Actor, job_id: UUID, *, at_most: int) -> None:  #
         detail = approvals.detail(setup.workspace_id, waiting[0][1])
         decide(
             proposal_id=detail.proposal.id,
-            revision=detail.revision.number,
-            digest=detail.revision.digest,
+            seen=Seen(detail.revision.number, detail.revision.digest),
             actor=ana,
-            choice="approve",
-            reason="because",
-            ticked=[],
+            act=Act("approve", "because"),
             now=now(),
         )
         wake_run(run.id)

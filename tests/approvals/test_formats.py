@@ -92,7 +92,7 @@ def after_of(both: Pair) -> Formatted:
             "\uff11\uff10\uff10.00",
             (
                 "100.00",
-                "\uff11\uff10\uff10.00",
+                "\uff11\uff10\uff10[U+FF11 FULLWIDTH DIGIT ONE and 2 more].00",
                 "the new value is not a plain amount "
                 "(it contains U+FF11 FULLWIDTH DIGIT ONE, U+FF10 FULLWIDTH DIGIT ZERO)",
             ),

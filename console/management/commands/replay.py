@@ -1,7 +1,7 @@
 """Replay recorded runs against live States, through the path that every job takes.
 
 `manage.py replay FOLDER [--decisions approve|reject|first:K] [--jobs ID …] [--rollback-every]
-[--json]`
+[--json]`, and for a file of attacks `manage.py replay FILE --attacks [--jobs TASK+TASK …] [--json]`
 """
 
 import json
@@ -17,10 +17,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connection
 
 from agents import lifecycle
-from agents.packs import recordings
+from agents.packs import attacks, recordings
 from agents.packs.recordings import RecordedJob, Recording
 from console.actors import Actor
 from console.locking import Busy
+from console.management import attacking
 from console.management.returning import Returning, statuses_of
 from console.management.staging import Plan, Played, Stage, report
 from console.supervision import lock, parts, supervisor
@@ -40,6 +41,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the folder and what to do with it."""
         parser.add_argument("folder", type=Path, help="holds state.json, tools.json, jobs.json")
+        parser.add_argument(
+            "--attacks",
+            action="store_true",
+            help="play a file of attacks; people approve what the user asked for, nothing else",
+        )
         parser.add_argument("--decisions", type=_plan, help="approve, reject or first:K")
         parser.add_argument("--jobs", nargs="+", metavar="ID", default=[])
         parser.add_argument(
@@ -55,9 +61,7 @@ class Command(BaseCommand):
         if options["rollback_every"] and (plan is None or plan.approve_first is not None):
             raise CommandError("--rollback-every goes with --decisions approve.")
         try:
-            recording = recordings.read(options["folder"])
-            with supervisor.running(parts.Options(), self._note) as address:
-                status = self._play(recording, address, options)
+            status = self._attacked(options) if options["attacks"] else self._recorded(options)
         except recordings.BadRecording as error:
             raise CommandError(str(error)) from error
         except (InterfaceError, OperationalError) as error:
@@ -66,6 +70,22 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if status:
             sys.exit(status)
+
+    def _recorded(self, options: dict[str, Any]) -> int:
+        recording = recordings.read(options["folder"])
+        with supervisor.running(parts.Options(), self._note) as address:
+            return self._play(recording, address, options)
+
+    def _attacked(self, options: dict[str, Any]) -> int:
+        found = attacks.read(options["folder"])
+        cases = attacking.chosen(found, options["jobs"])
+        held = True
+        with supervisor.running(parts.Options(), self._note) as address:
+            for line in attacking.play(found, cases, address):
+                held &= line["held"]
+                self.stdout.write(json.dumps(line) if options["json"] else attacking.told(line))
+                self.stdout.flush()
+        return 0 if held else 1
 
     def _note(self, line: str) -> None:
         self.stderr.write(line)
