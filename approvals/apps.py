@@ -9,7 +9,13 @@ class ApprovalsConfig(AppConfig):
     name = "approvals"
 
     def ready(self) -> None:
-        """Make known the one effect that every workspace has."""
-        from approvals import recovering  # noqa: PLC0415  (like the packs, once apps are ready)
+        """Make known the effects that every workspace has."""
+        # Like the packs, once apps are ready.
+        from approvals import amending, recovering, starters  # noqa: PLC0415
+        from approvals.showing.owing import glass_banner  # noqa: PLC0415
+        from console.pages import announce  # noqa: PLC0415
 
+        amending.install()
         recovering.install()
+        starters.offer(starters.CAREFUL)
+        announce(glass_banner)

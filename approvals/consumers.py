@@ -1,11 +1,15 @@
 """Open pages of proposals: what their regions show, and what rings for them."""
 
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
+from uuid import UUID
 
-from approvals import queries
+from approvals import filtering
+from approvals.filtering import FilterInvalid
+from approvals.queries import canaries
 from approvals.showing.proposal import proposal
-from approvals.showing.waiting import queue
+from approvals.showing.reading import reader
+from approvals.showing.waiting import Place, place, queue
 from console.errors import NotFound
 from console.paging import BadCursor
 from console.regions import Region
@@ -14,21 +18,27 @@ _DIGITS_AT_MOST = 9
 
 
 class Queue(Region):
-    """The queue, from the page that the reader turned to."""
+    """The queue, with the rows that its page was opened with."""
 
     fragment = "approvals/_queue.html"
     region_id = "queue"
+    _at: Place | None = None
 
     def topics(self) -> list[tuple[str, object]]:
         """Return the workspace's queue."""
         return [("queue", self.workspace.id)]
 
     def context(self) -> dict[str, Any]:
-        """Return what waits. Raises: NotFound."""
+        """Return what became of these rows, and how many are new. Raises: NotFound."""
+        asked = dict(parse_qsl(self.scope["query_string"].decode("ascii", "replace")))
         try:
-            return queue(self.actor, _asked(self.scope, "cursor"))
-        except BadCursor as error:
+            filters = filtering.read(asked)
+            found = queue(self.actor, filters, self._at or place(asked))
+        except (BadCursor, FilterInvalid) as error:
             raise NotFound from error
+        # A page that was empty is filled; from then on its rows stay where they are.
+        self._at = found["place"]
+        return found
 
 
 class Proposal(Region):
@@ -43,9 +53,12 @@ class Proposal(Region):
 
     def context(self) -> dict[str, Any]:
         """Return the proposal's facts. Raises: NotFound."""
-        found = queries.detail(self.workspace.id, self.ids["proposal_id"])
+        person = UUID(self.actor.id)
+        found = canaries.detail(self.workspace.id, person, self.ids["proposal_id"])
         self._state_id = found.proposal.state_id
-        return proposal(found, self.actor, seen=_number(_asked(self.scope, "seen")))
+        who = reader(found, self.actor)
+        seen, since = (_number(_asked(self.scope, name)) for name in ("seen", "since"))
+        return proposal(who, seen=seen, looked_at=since or seen)
 
 
 def _asked(scope: Any, name: str) -> str:

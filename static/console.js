@@ -72,9 +72,11 @@
   // ---- Keys: the page declares them, this table adds its own, the help shows both -----------
 
   const rows = () => all("[data-row]").filter((row) => row.checkVisibility());
+  const rowAround = (target) => target?.closest?.(".row,tr");
   const step = (by) => () => {
     const list = rows();
-    const here = list.indexOf(document.activeElement);
+    const active = document.activeElement;
+    const here = list.indexOf(active.matches("[data-row]") ? active : rowAround(active)?.querySelector("[data-row]"));
     list[here < 0 ? 0 : Math.min(Math.max(here + by, 0), list.length - 1)]?.focus();
   };
   const TABLE = [
@@ -92,8 +94,23 @@
     if (opens && !target.matches(ACTING)) target.click();
     else target.focus();
   };
+  // What a row offers is asked of the row that has the focus, else of the first that offers it.
+  const inRow = (key) => {
+    const offered = `[data-row-key="${key}"]`;
+    const row = rowAround(document.activeElement);
+    const target = row?.matches(".row") ? row.querySelector(offered) : find(offered);
+    if (!target) return;
+    target.focus();
+    if (target.matches("[type=checkbox]")) target.click();
+  };
+  const rowKeys = () => [
+    ...new Map(
+      all("[data-row-key]").map(({ dataset: { rowKey, keyLabel } }) => [rowKey, [rowKey, keyLabel, () => inRow(rowKey)]]),
+    ).values(),
+  ];
   const keys = () => [
     ...TABLE.filter(([, , , needs]) => !needs || find(needs)),
+    ...rowKeys(),
     ...all("[data-key]")
       .filter((target) => target.checkVisibility())
       .map((target) => [
@@ -250,6 +267,19 @@
     if (target.dataset.setting) setting(target.dataset.setting, target.checked ? "on" : "off");
   });
 
+  // ---- The queue: how many are selected --------------------------------------------------------
+
+  const countPicked = () => {
+    for (const place of all("[data-counts]")) {
+      const picked = all(`[name=${place.dataset.counts}]:checked`).length;
+      const most = Number(place.dataset.most);
+      const text = picked > most ? `${picked} selected; at most ${most} together` : `${picked} selected`;
+      if (picked && place.textContent !== text) place.textContent = text;
+    }
+  };
+  on("change", ({ target }) => target.name === "item" && countPicked());
+  on("htmx:after:settle", countPicked);
+
   on("htmx:before:settle", ({ detail }) => {
     for (const node of detail.newContent) {
       if (node.nodeType !== 1) continue;
@@ -261,5 +291,42 @@
     paint(setting("theme"));
     tellAll(document);
     for (const target of all("[data-key]")) target.title ||= `Key: ${target.dataset.key}`;
+  });
+})();
+
+// How long a proposal was seen before somebody decided on it: durations, never what was typed.
+(() => {
+  const seen = { visible: 0, hidden: 0, end: false, evidence: 0 };
+  let since = performance.now();
+  let was = document.hidden ? "hidden" : "visible";
+  const count = () => {
+    const now = performance.now();
+    // Called when the page has just changed sides, or is about to be sent.
+    seen[was] += now - since;
+    since = now;
+    was = document.hidden ? "hidden" : "visible";
+  };
+
+  const fill = (form) => {
+    count();
+    const put = (name, value) => { if (form.elements[name]) form.elements[name].value = value; };
+    put("visible_seconds", Math.round(seen.visible / 1000));
+    put("hidden_seconds", Math.round(seen.hidden / 1000));
+    put("reached_end", seen.end);
+    put("evidence_opened", seen.evidence);
+  };
+
+  document.addEventListener("visibilitychange", count);
+  document.addEventListener("submit", ({ target }) => {
+    if (target.matches("[data-attention-form]")) fill(target);
+  }, true);
+  document.addEventListener("click", ({ target }) => {
+    if (target.closest?.("a[href^='#evidence-'], .evidence summary")) seen.evidence += 1;
+  });
+  document.addEventListener("DOMContentLoaded", () => {
+    const form = document.querySelector("[data-attention-form]");
+    if (!form) return;
+    new IntersectionObserver((met) => { seen.end ||= met.some((each) => each.isIntersecting); })
+      .observe(form);
   });
 })();

@@ -1,15 +1,22 @@
 """What happened to a proposal so far, in the order in which it happened?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from approvals.formats import Segment
-from approvals.queries import Detail, revisions
+from approvals.queries.around import wordings
+from approvals.showing.reading import Reader
 from approvals.showing.texts import told
 
 # The last decision tells these; an event of their own would say it twice.
 _TOLD_BY_DECISIONS = frozenset({"approved", "rejected"})
+_DONE: Mapping[str, tuple[str, str]] = {
+    "approve": ("approved", "approved"),
+    "reject": ("rejected", "rejected"),
+    "request_changes": ("changes_requested", "asked for changes of"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,45 +29,57 @@ class Event:
     what: str
     said: tuple[Segment, ...] = ()
     ticked: tuple[str, ...] = ()
+    fact: str = ""
+    signed: str = ""
     revision: int | None = None
     snapshot_number: int | None = None
 
 
-def history(found: Detail) -> list[Event]:
-    """Return what happened, oldest first."""
-    events = [*_wordings(found), *_decisions(found), *_ending(found)]
+def history(reader: Reader) -> list[Event]:
+    """Return what happened, oldest first, as far as this reader may know it."""
+    events = [*_wordings(reader), *_decisions(reader), *_ending(reader)]
     return sorted(events, key=lambda event: event.at)
 
 
-def _wordings(found: Detail) -> Iterator[Event]:
-    proposal = found.proposal
-    for row in revisions(proposal.workspace_id, proposal.id):
+def _wordings(reader: Reader) -> Iterator[Event]:
+    for row in wordings(reader.found):
         if row.number == 1:
-            who = proposal.proposer["name"]
+            who = reader.found.proposal.proposer["name"]
             yield Event(row.created_at, "proposal", who, "proposed this", revision=1)
         else:
             what = f"Revision {row.number} was made"
-            yield Event(
-                row.created_at, "superseded", "", what, said=told(row.why), revision=row.number
-            )
+            # A recall would tell that somebody had approved.
+            is_by_a_decider = row.author["kind"] == "person" and not _took_part(row.author, row)
+            said = () if reader.is_blind and is_by_a_decider else told(row.why)
+            yield Event(row.created_at, "superseded", "", what, said=said, revision=row.number)
 
 
-def _decisions(found: Detail) -> Iterator[Event]:
-    verbs = {"approve": ("approved", "approved"), "reject": ("rejected", "rejected")}
-    for row in found.decisions:
-        icon, verb = verbs[row.choice]
+def _took_part(author: Mapping[str, str], row: Any) -> bool:
+    return f"{author['kind']}:{author['id']}" in row.lineage
+
+
+def _decisions(reader: Reader) -> Iterator[Event]:
+    for row in reader.found.decisions:
+        icon, verb = _DONE[row.choice]
+        signature = getattr(row, "signature", None)
         yield Event(
             row.decided_at,
             icon,
             row.person.name,
-            f"{verb} revision {row.revision}",
+            f"{verb} revision {row.revision}{_in_place_of(row)}",
             said=told(row.reason),
             ticked=tuple(row.ticked),
+            fact=row.fact,
+            signed=f"{signature.printed_name}: {signature.meaning}" if signature else "",
         )
 
 
-def _ending(found: Detail) -> Iterator[Event]:
-    proposal, execution = found.proposal, found.execution
+def _in_place_of(row: Any) -> str:
+    return f" in place of {row.stands_for.name}" if row.stands_for else ""
+
+
+def _ending(reader: Reader) -> Iterator[Event]:
+    proposal, execution = reader.found.proposal, reader.found.execution
     if proposal.settled_at and proposal.status not in _TOLD_BY_DECISIONS:
         what = f"{proposal.settled_by or 'System'}: {proposal.status}"
         reason = told(proposal.settled_reason)

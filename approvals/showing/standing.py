@@ -28,7 +28,7 @@ def standing(found: Detail, agreed: Agreement) -> Standing:
     """Say where a proposal stands now."""
     proposal = found.proposal
     if lifecycle.is_open(proposal.status):
-        return _open(agreed)
+        return _open(proposal.status, agreed)
     if proposal.status == "approved":
         return _approved(found, agreed)
     label = {"stale": "Out of date"}.get(proposal.status, proposal.status.capitalize())
@@ -37,7 +37,11 @@ def standing(found: Detail, agreed: Agreement) -> Standing:
     )
 
 
-def _open(agreed: Agreement) -> Standing:
+def _open(status: str, agreed: Agreement) -> Standing:
+    if status == "info_requested":
+        return Standing(status, "Question asked")
+    if status == "changes_requested":
+        return Standing(status, "Changes requested")
     if agreed.agreed and agreed.missing:
         return Standing("needs-second", f"Needs {agreed.missing} more")
     return Standing("pending", "Needs review")
@@ -46,6 +50,8 @@ def _open(agreed: Agreement) -> Standing:
 def _approved(found: Detail, agreed: Agreement) -> Standing:
     proposal, execution = found.proposal, found.execution
     sentence = f"Approved by {listed(agreed.agreed) or proposal.settled_by}."
+    if execution is not None and execution.break_glass_id:
+        sentence = f"Carried out in an emergency by {proposal.settled_by}; a review is owed."
     if execution is None or execution.status == "recalled":
         return Standing("approved", "Approved", sentence, proposal.settled_at)
     if execution.status == "held":
@@ -68,6 +74,7 @@ def _approved(found: Detail, agreed: Agreement) -> Standing:
 def _ended(status: str, by: str) -> str:
     sentences = {
         "rejected": f"Rejected by {by}.",
+        "denied": f"Denied by a policy when it was proposed ({by}); nobody was asked.",
         "expired": "Nobody decided before the deadline.",
         "stale": "The record moved, and the action is no longer possible.",
         "withdrawn": f"Withdrawn by {by}.",
