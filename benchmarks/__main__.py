@@ -14,9 +14,10 @@ from benchmarks.figures import Part
 from benchmarks.servers import say, servers
 
 PARTS = (
-    *("engine", "submitting", "live", "queue_page", "replaying"),
+    *("engine", "submitting", "deciding", "live", "queue_page", "replaying"),
     *("states", "late_versions", "history_page", "conflicts"),
     *("rolling_back", "verifying", "diffing"),
+    *("policies", "proposals"),
 )
 ROUNDS, QUICK_ROUNDS = 3, 1
 
