@@ -100,6 +100,8 @@ NAV = [
     ("Agents", "agents:board", "a"),
     ("States", "snapshots:state_list", "s"),
     ("Drift", "agents:drift", "d"),
+    ("Policies", "approvals:policies", "p"),
+    ("People", "approvals:authority", "e"),
     ("Ledger", "ledger:entries", "l"),
     ("Tokens", "access:tokens", "t"),
 ]
@@ -143,6 +145,7 @@ def furniture(request: HttpRequest) -> dict[str, Any]:
         frame["banners"] = functools.partial(_announced, workspace)
         actor = getattr(request, "actor", None)
         frame["may_administer"] = actor is not None and allows(actor.roles, "administer")
+        frame["may_send_events"] = actor is not None and allows(actor.roles, "webhooks")
         links = [(label, reverse(name, args=[workspace.slug]), key) for label, name, key in NAV]
         frame["nav"] = [
             {"label": label, "url": url, "key": key, "current": request.path.startswith(url)}

@@ -24,10 +24,14 @@ INSTALLED_APPS = [
     "channels",
     "django_htmx",
     "axes",
+    # Keeps and checks second factors; its adapter needs the accounts that we do not use otherwise.
+    "allauth.account",
+    "allauth.mfa",
     "console",
     "console.access",
     "console.ledger",
     "console.doorbell",
+    "console.notices",
     "snapshots",
     "approvals",
     "agents",
@@ -44,6 +48,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "console.problems.Doors",
     # Last and synchronous only: the chain below the server then runs in one thread, measured +40 %.
     "console.pages.RefusalMiddleware",
@@ -99,7 +104,7 @@ PROCESS = os.environ.get("COUNTERSIGN_PROCESS")
 if PROCESS == "web":
     # One thread per request: a pool, because persistent connections per thread exhaust the server.
     DATABASE_OPTIONS["pool"] = {"min_size": 2, "max_size": 10, "timeout": 10}  # type: ignore[index]
-elif PROCESS in {"worker", "sender", "timer"}:
+elif PROCESS in {"worker", "sender", "courier", "timer"}:
     DATABASES["default"]["CONN_MAX_AGE"] = 600
 
 BROKER_URL = os.environ.get("BROKER_URL") or addresses.default_broker_url()
@@ -123,6 +128,8 @@ CELERY = {
     "task_routes": {
         "approvals.carry_out": {"queue": "effects"},
         "agents.restore": {"queue": "restorations"},
+        # Hosts of others take their time; nothing of ours waits for them.
+        "notices.*": {"queue": "deliveries"},
     },
     "accept_content": ["json"],
     "worker_prefetch_multiplier": 1,
@@ -165,6 +172,16 @@ AXES_LOCKOUT_TEMPLATE = "access/locked_out.html"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_USERNAME_FORM_FIELD = "username"
+
+# Signing in stays Django's; allauth keeps what somebody proves themselves with besides a password.
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+MFA_ADAPTER = "console.access.factors.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Countersign"
+# Keys that secrets at rest were sealed with before SECRET_KEY changed; they are still opened.
+SECRET_KEY_FALLBACKS = [k for k in os.environ.get("SECRET_KEY_FALLBACKS", "").split(",") if k]
 
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -218,11 +235,28 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("axes", "celery", "httpx")},
+    "loggers": {name: {"level": "WARNING"} for name in ("axes", "celery", "fido2", "httpx")},
 }
+
+# Where people reach the console: what links in mails and messages begin with.
+PUBLIC_URL = (
+    os.environ.get("PUBLIC_URL") or os.environ.get("COUNTERSIGN_ADDRESS") or "http://127.0.0.1:8000"
+).rstrip("/")
+# The server that takes our mail; without one none is sent.
+EMAIL_URL = os.environ.get("EMAIL_URL", "")
+EMAIL_FROM = os.environ.get("EMAIL_FROM", "Countersign <countersign@localhost>")
+# Which networks webhooks may reach although they are not public, and which ports.
+WEBHOOK_NETWORKS = os.environ.get("WEBHOOK_NETWORKS", "")
+WEBHOOK_PORTS = os.environ.get("WEBHOOK_PORTS", "443")
 
 # How long a worker may be silent before another one takes its run over.
 RUN_LEASE = timedelta(seconds=float(os.environ.get("RUN_LEASE_SECONDS", "30")))
+
+# For how long somebody who claims a proposal is shown to look at it.
+CLAIM_LEASE = timedelta(seconds=float(os.environ.get("CLAIM_LEASE_SECONDS", "900")))
+
+# How often in a row people may reject one kind of action of one origin before it may not ask again.
+REJECTIONS_AT_MOST = int(os.environ.get("REJECTIONS_AT_MOST", "20"))
 
 # Where the outside records that States mirror lie as files; empty where there are none.
 MIRROR_FOLDER = os.environ.get("MIRROR_FOLDER", "")
@@ -234,6 +268,8 @@ RETENTION_HOURLY = timedelta(days=float(os.environ.get("RETENTION_HOURLY_DAYS", 
 # How many entries an agent's memory keeps about one record, and how often it is swept.
 MEMORY_ENTRIES_AT_MOST = int(os.environ.get("MEMORY_ENTRIES_AT_MOST", "500"))
 MEMORY_SWEEP = timedelta(seconds=float(os.environ.get("MEMORY_SWEEP_SECONDS", "3600")))
+# After how many decisions at the levels that are looked at somebody gets a canary; 0 for never.
+CANARY_EVERY = int(os.environ.get("CANARY_EVERY", "50"))
 # How often drift is measured, and from where on it pauses agents unless a State says otherwise.
 DRIFT_MEASURE = timedelta(seconds=float(os.environ.get("DRIFT_MEASURE_SECONDS", "900")))
 DRIFT_LIMITS = {

@@ -15,6 +15,7 @@ urlpatterns = [
     path("w/<slug:workspace>/", include("agents.urls")),
     path("w/<slug:workspace>/", include("snapshots.urls")),
     path("w/<slug:workspace>/", include("console.ledger.urls")),
+    path("w/<slug:workspace>/", include("console.notices.urls")),
 ]
 
 handler400 = "console.access.views.bad_request"

@@ -16,7 +16,7 @@ from django.test import Client
 from approvals import effects, queries
 from approvals.effects import CannotDo, Check, Effect
 from approvals.fields import Field
-from approvals.operations.deciding import decide
+from approvals.operations.deciding import Act, Seen, decide
 from approvals.operations.proposing import Exhibit, Request, propose
 from approvals.operations.registering import ActionTypeSpec, declare
 from approvals.policy import Choice, Outcome
@@ -30,7 +30,7 @@ from snapshots.diff import Change
 from snapshots.operations.creating import create_state
 from snapshots.operations.observing import observe
 from snapshots.queries import Head
-from tests.terms import asking, matching, set_rules
+from tests.terms import asking, matching, reason_code_for, set_rules
 
 ROLES = {"ana": "reviewer", "ben": "reviewer", "cleo": "auditor", "ada": "admin", "eve": "engineer"}
 VENDORS = "vendors"
@@ -140,12 +140,14 @@ class House:
         shown = self.detail(proposal_id)
         return decide(
             proposal_id=proposal_id,
-            revision=shown.revision.number,
-            digest=shown.revision.digest,
+            seen=Seen(shown.revision.number, shown.revision.digest),
             actor=self.actor(name),
-            choice=choice,
-            reason=reason,
-            ticked=[check["name"] for check in shown.revision.checks],
+            act=Act(
+                choice,
+                reason,
+                reason_code_for(choice),
+                tuple(check["name"] for check in shown.revision.checks),
+            ),
             now=now(),
         )
 
@@ -157,6 +159,7 @@ class House:
             "digest": shown.revision.digest,
             "choice": "approve",
             "reason": "Call-back ok.",
+            "reason_code": reason_code_for(typed.get("choice", "approve")),
             "ticked": ["Country stays"],
             **typed,
         }

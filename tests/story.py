@@ -15,7 +15,7 @@ from approvals import effects
 from approvals import queries as approvals
 from approvals.effects import STATED, CannotDo, Check, Effect
 from approvals.fields import Field
-from approvals.operations.deciding import decide
+from approvals.operations.deciding import Act, Seen, decide
 from approvals.operations.proposing import Request, propose
 from approvals.operations.registering import ActionTypeSpec, declare
 from approvals.policy import Choice, Outcome, Terms
@@ -34,7 +34,7 @@ from snapshots.diff import Change
 from snapshots.operations.creating import create_state
 from snapshots.operations.observing import observe
 from snapshots.queries import Head
-from tests.terms import asking, matching, set_rules
+from tests.terms import asking, matching, reason_code_for, set_rules
 
 BOOK = "ledger/acme"
 NORTHWIND, QUICKFIX = "V7", "V9"
@@ -208,17 +208,15 @@ class Cast:
         seen: Detail | None = None,
         ticked: Sequence[str] = (),
         at: datetime | None = None,
+        **more: Any,
     ) -> Outcome:
         """Let somebody decide on what they have seen, which is the current revision if not said."""
         seen = seen or self.look(proposal_id)
         return decide(
             proposal_id=proposal_id,
-            revision=seen.revision.number,
-            digest=seen.revision.digest,
+            seen=Seen(seen.revision.number, seen.revision.digest),
             actor=who,
-            choice=choice,
-            reason=reason,
-            ticked=list(ticked),
+            act=Act(choice, reason, reason_code_for(choice), tuple(ticked), **more),
             now=at or now(),
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from approvals import queries, rulebook
 from approvals.operations.installing import install
-from approvals.policy import REVIEWERS, Terms, Threshold
+from approvals.policy import REVIEWERS, Choice, Terms, Threshold
 from approvals.rulebook import Rule
 from console.actors import Actor
 from snapshots import queries as snapshots
@@ -39,7 +39,7 @@ def set_rules(actor: Actor, *rules: Rule) -> None:
     document = rulebook.document(rules)
     changes = diff(snapshots.content(head.state_id, head.number), document, keys=head.list_keys)
     if changes:
-        cause = Cause("import", "tests")
+        cause = Cause("import", f"tests:{head.number}")
         commit(
             actor=actor,
             base=head,
@@ -48,6 +48,11 @@ def set_rules(actor: Actor, *rules: Rule) -> None:
             reason="set",
             now=datetime.now(UTC),
         )
+
+
+def reason_code_for(choice: Choice) -> str:
+    """Return a code where a choice has to carry one."""
+    return "" if choice == "approve" else "other"
 
 
 def matching(action_types: str | list[str] | tuple[str, ...]) -> str:

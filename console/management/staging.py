@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -13,12 +14,12 @@ from django.core.management.base import CommandError
 
 from agents import queries as agents
 from agents.packs import recordings
-from agents.packs.recordings import RecordedJob, Recording
+from agents.packs.recordings import RecordedJob
 from approvals import queries as approvals
-from approvals.operations.deciding import AlreadySettled, RevisionChanged, decide
-from approvals.operations.executing import WorldChanged
+from approvals.operations.deciding import Act, AlreadySettled, RevisionChanged, Seen, decide
 from approvals.operations.installing import install
-from approvals.operations.registering import declare
+from approvals.operations.registering import ActionTypeSpec, declare
+from approvals.operations.verifying import WorldChanged
 from approvals.policy import Choice, Terms, Threshold
 from approvals.rulebook import Rule
 from console.access.operations.granting import enrol, found, grant
@@ -39,6 +40,7 @@ ONE_REVIEWER = Terms(
     thresholds=(Threshold(approve=1),),
     expires_seconds=7 * 24 * 3600,
 )
+ONE_CLICK = (Rule("true", ONE_REVIEWER),)
 
 
 @dataclass(slots=True)
@@ -83,6 +85,18 @@ class Returned(Protocol):
     wrong: int
 
 
+class Staged(Protocol):
+    """What is put on stage: its name, and what its agents may propose."""
+
+    @property
+    def name(self) -> str:
+        """Return the name."""
+
+    @property
+    def action_types(self) -> list[ActionTypeSpec]:
+        """Return what may be proposed."""
+
+
 @dataclass(slots=True)
 class Stage:
     """The workspace in which a recording is played: its reviewers, its token, its States."""
@@ -97,14 +111,14 @@ class Stage:
     token_id: UUID
 
     @classmethod
-    def build(cls, recording: Recording) -> "Stage":
+    def build(cls, recording: Staged, rules: Sequence[Rule] = ONE_CLICK) -> "Stage":
         """Make what the recording needs, or find it from an earlier replay."""
         slug = "".join(c if c.isalnum() else "-" for c in f"replay-{recording.name}".lower())[:40]
         workspace = found(slug, f"Replay: {recording.name}")
         actor = system("replay", workspace.id)
         for spec in recording.action_types:
             declare(actor, spec)
-        install(actor=actor, rules=[Rule("true", ONE_REVIEWER)], now=datetime.now(UTC))
+        install(actor=actor, rules=rules, now=datetime.now(UTC))
         people = _reviewers(actor)
         engineer = enrol("replay@countersign.invalid", "Replay client", secrets.token_hex(16))
         grant(actor, workspace.id, engineer, "engineer")
@@ -125,7 +139,9 @@ class Stage:
         headers = {"Authorization": f"Bearer {self.secret}"}
         return httpx.Client(base_url=address, headers=headers, timeout=30)
 
-    def submit(self, client: httpx.Client, job: RecordedJob, document: Json) -> Played:
+    def submit(
+        self, client: httpx.Client, job: RecordedJob, document: Json, workflow: str = "recorded"
+    ) -> Played:
         """Give the job its own copy of the State and submit it over the API."""
         start = job.start(document)
         state = create_state(
@@ -136,7 +152,7 @@ class Stage:
             now=datetime.now(UTC),
         )
         body = {
-            "workflow": "recorded",
+            "workflow": workflow,
             "state": state.key,
             "input": job.job_input(),
             "label": job.job_id,
@@ -171,12 +187,14 @@ class Stage:
             try:
                 decide(
                     proposal_id=proposal.id,
-                    revision=detail.revision.number,
-                    digest=detail.revision.digest,
+                    seen=Seen(detail.revision.number, detail.revision.digest),
                     actor=self.reviewers[len(job.choices) % len(self.reviewers)],
-                    choice=choice,
-                    reason=f"Replayed: {choice}",
-                    ticked=[check["name"] for check in detail.revision.checks],
+                    act=Act(
+                        choice,
+                        f"Replayed: {choice}",
+                        "" if choice == "approve" else "other",
+                        tuple(check["name"] for check in detail.revision.checks),
+                    ),
                     now=datetime.now(UTC),
                 )
             except (RevisionChanged, WorldChanged, AlreadySettled):

@@ -261,6 +261,14 @@ def test_only_the_sender_is_given_connector_secrets(monkeypatch: pytest.MonkeyPa
     assert "CONNECTOR_BANK_KEY" not in parts.environment("worker", "http://here")
 
 
+def test_only_the_courier_is_given_the_password_for_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMAIL_URL", "smtp://console:secret@mail.example:587?starttls=1")
+    sent = parts.environment("courier", "http://here")["EMAIL_URL"]
+    assert sent == "smtp://console:secret@mail.example:587?starttls=1"
+    known = parts.environment("web", "http://here")["EMAIL_URL"]
+    assert known == "smtp://mail.example:587?starttls=1"
+
+
 @pytest.mark.parametrize(
     ("broker", "channel"),
     [

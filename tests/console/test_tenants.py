@@ -18,13 +18,26 @@ from agents.models import Agent
 from agents.operations.planning import plan
 from agents.operations.running import work
 from agents.restoring import Wanted
-from console.access.models import User
+from approvals import queries as approvals
+from approvals.models import Review
+from approvals.operations.authorising import allow_up_to
+from approvals.operations.breaking_glass import break_glass
+from approvals.operations.deciding import Seen
+from approvals.operations.delegating import delegate
+from approvals.operations.proposing import Request, propose
+from approvals.packing import purpose
+from console.access.models import StepUp, User
 from console.access.operations.granting import grant
 from console.access.operations.keying import make_token
 from console.access.queries import person_as_actor
 from console.access.rights import ROLES, SCOPES
+from console.actors import Actor
 from console.asgi import application
+from console.notices.operations.hooking import add
+from console.notices.operations.redelivering import send_test
 from console.regions import NOT_HERE
+from snapshots.diff import Change
+from snapshots.operations.creating import create_state
 from snapshots.operations.marking import pin
 from tests.agents import programs
 from tests.agents.stage import Stage, now
@@ -73,11 +86,74 @@ class World:
             "restoration_id": _plan(stage, run.id),
             "mark_id": _pin(stage),
             "agent_id": agent.id,
+            **_give_authority(maker, slug),
+            "review_id": _break_a_glass(stage, maker),
+            **_have_events_sent(maker, slug),
             "name": agent.name,
             "number": 1,
             "index": 0,
         }
         return cls(slug, person, ids, secret)
+
+
+def _have_events_sent(maker: Actor, slug: str) -> dict[str, UUID]:
+    """Add a webhook, and send it a test."""
+    url = f"https://{slug}.example/"
+    webhook, _ = add(actor=maker, url=url, events=["proposal.made"], now=now())
+    sent = send_test(actor=maker, webhook_id=webhook.id, now=now())
+    return {"webhook_id": webhook.id, "delivery_id": sent}
+
+
+def _give_authority(maker: Actor, slug: str) -> dict[str, UUID]:
+    """Limit what somebody may approve, and let them stand in."""
+    # Without a password: hashing one is made slow on purpose.
+    person = User.objects.create_user(f"ben@{slug}.example", name="Ben")
+    grant(maker, maker.workspace_id, person, "reviewer")
+    ben = person.id
+    limit = allow_up_to(
+        actor=maker,
+        person_id=ben,
+        action_types=["*"],
+        amount=None,
+        currency="",
+        expires_at=None,
+        note="",
+        now=now(),
+    )
+    standing = delegate(
+        actor=maker,
+        person_id=UUID(maker.id),
+        delegate_id=ben,
+        begins_at=now(),
+        ends_at=now() + timedelta(days=1),
+        reason="",
+        now=now(),
+    )
+    return {"limit_id": limit, "delegation_id": standing}
+
+
+def _break_a_glass(stage: Stage, maker: Actor) -> UUID:
+    """Have something carried out in an emergency, and return a review that is owed for it."""
+    create_state(actor=stage.setup, key="drawer", document={}, reason="start", now=now())
+    change = Change("add", "/note", value="seen")
+    request = Request("drawer", "set", {}, "run:glass", "1", stated=(change,))
+    asked = propose(actor=stage.setup, request=request, now=now())
+    shown = approvals.detail(maker.workspace_id, asked).revision
+    proof = StepUp.objects.create(
+        person_id=UUID(maker.id),
+        purpose=purpose(asked, shown.digest, "break_glass"),
+        method="password_totp",
+        verified_at=now(),
+    )
+    break_glass(
+        actor=maker,
+        proposal_id=asked,
+        seen=Seen(shown.number, shown.digest),
+        reason="now",
+        step_up=proof.id,
+        now=now(),
+    )
+    return Review.objects.filter(workspace=maker.workspace_id).values_list("id", flat=True)[0]
 
 
 def _plan(stage: Stage, run_id: UUID) -> UUID:

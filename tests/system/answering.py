@@ -19,7 +19,7 @@ from agents import lifecycle  # noqa: E402
 from agents import queries as agents  # noqa: E402
 from agents.packs import recordings  # noqa: E402
 from approvals import queries as approvals  # noqa: E402
-from approvals.operations.deciding import decide  # noqa: E402
+from approvals.operations.deciding import Act, Seen, decide  # noqa: E402
 from console.access.models import Workspace  # noqa: E402
 from console.access.queries import people_with_role, person_as_actor  # noqa: E402
 from console.actors import Actor  # noqa: E402
@@ -51,12 +51,9 @@ def _approve_all(reviewer: Actor) -> None:
         revision = approvals.detail(reviewer.workspace_id, proposal.id).revision
         decide(
             proposal_id=proposal.id,
-            revision=revision.number,
-            digest=revision.digest,
+            seen=Seen(revision.number, revision.digest),
             actor=reviewer,
-            choice="approve",
-            reason="It waited through a crash.",
-            ticked=[],
+            act=Act("approve", "It waited through a crash."),
             now=datetime.now(UTC),
         )
 

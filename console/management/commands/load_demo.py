@@ -35,8 +35,9 @@ WORLDS = (finance, care)
 PASSWORD_BYTES = 12
 BEGINNING = "Before the agents began"
 TOKEN_LIFETIME = timedelta(days=365)
-# Ada, Cleo and Eve know both houses; a reviewer belongs to one, and finds nothing in the other.
-STAFF = {"ada": "admin", "cleo": "auditor", "eve": "engineer"}
+# The staff knows both houses; a reviewer belongs to one, and finds nothing in the other. Policies
+# are changed by one admin and agreed to by the other.
+STAFF = {"ada": "admin", "amir": "admin", "cleo": "auditor", "eve": "engineer"}
 REVIEWERS = {finance.SLUG: ("ana", "ben"), care.SLUG: ("noor", "tom")}
 NAMES = {
     "ana": "Ana Belmonte",
@@ -44,6 +45,7 @@ NAMES = {
     "noor": "Noor Halvorsen",
     "tom": "Tom Ashgrove",
     "ada": "Ada Winterfeld",
+    "amir": "Amir Solheim",
     "cleo": "Cleo Marchetti",
     "eve": "Eve Lindqvist",
 }

@@ -23,12 +23,19 @@ from agents.operations.sweeping import sweep_some
 from agents.operations.waking import wake_unheard
 from agents.queries import restorations
 from approvals import queries as approvals
+from approvals.operations.demoting import demote_drifting
 from approvals.operations.expiring import expire_due
+from approvals.operations.planting import let_go, plant_due
 from approvals.operations.rebasing import rebase_all
+from approvals.operations.reevaluating import reevaluate_all
+from approvals.operations.telling import tell_due_soon
 from console.actors import system
 from console.celery import app
 from console.doorbell.operations.relaying import relay
 from console.doorbell.operations.ringing import CHANNEL
+from console.notices import queries as notices
+from console.notices.operations.forgetting import forget
+from snapshots import queries as snapshots
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +45,9 @@ SWEEP_SECONDS = 5.0
 LISTEN_SECONDS = 1.0
 CHORE_SECONDS = 1.0
 CHORE_PAUSE_SECONDS = 300.0
+CANARIES_EVERY = timedelta(minutes=5)
+DEMOTIONS_EVERY = timedelta(minutes=1)
+FORGOTTEN_EVERY = timedelta(minutes=10)
 
 
 class Walk:
@@ -78,7 +88,27 @@ class Chore:
             self._steps = self._begin(_now())
 
 
+class Duty:
+    """A short work that is due now and then."""
+
+    def __init__(self, every: timedelta, work: Callable[..., int]) -> None:
+        """Begin at once."""
+        self._every, self._work = every, work
+        self._next_at = 0.0
+
+    def go_on(self) -> None:
+        """Do it if it is time."""
+        if time.monotonic() >= self._next_at:
+            self._next_at = time.monotonic() + self._every.total_seconds()
+            self._work(now=_now())
+
+
 _retention = Chore(sweep_due)
+_canaries = (Duty(CANARIES_EVERY, let_go), Duty(CANARIES_EVERY, plant_due))
+_demotions = Duty(DEMOTIONS_EVERY, demote_drifting)
+_old_notices = Duty(FORGOTTEN_EVERY, forget)
+# Under which policies this process has last asked about what waits, by workspace.
+_asked_under: dict[UUID, int] = {}
 _walks = (
     Walk("drift", settings.DRIFT_MEASURE, measure_some),
     Walk("memory", settings.MEMORY_SWEEP, sweep_some),
@@ -144,21 +174,35 @@ def sweep() -> None:
     """Look at the rows for everything that a lost bell would have said."""
     _calmly("expire", lambda: expire_due(now=_now()))
     _calmly("rebase", _rebase_outdated)
+    _calmly("policies", _reevaluate_changed)
     _calmly("wake", wake_unheard)
     _calmly("halt", hold_halted)
     _calmly("stop", lambda: end_left(now=_now()))
     _calmly("restore", _ring_for_restorations)
     _calmly("work", _ring_for_work)
     _calmly("effects", _ring_for_effects)
+    _calmly("due soon", lambda: tell_due_soon(now=_now()))
+    _calmly("notices", _ring_for_notices)
     # Measured before it is swept, or nobody would ever see what gathers between two sweeps.
     for walk in _walks:
         _calmly(walk.name, walk.go_on)
     _calmly("retention", _retention.go_on)
+    for duty in _canaries:
+        _calmly("canaries", duty.go_on)
+    _calmly("demotions", _demotions.go_on)
+    _calmly("old notices", _old_notices.go_on)
 
 
 def _rebase_outdated() -> None:
     for workspace_id, state_id in approvals.outdated_states():
         rebase_all(actor=system("rebase", workspace_id), state_id=state_id, now=_now())
+
+
+def _reevaluate_changed() -> None:
+    for workspace_id, number in snapshots.of_kind_everywhere("policies"):
+        if _asked_under.get(workspace_id) != number:
+            reevaluate_all(actor=system("policies", workspace_id), now=_now())
+            _asked_under[workspace_id] = number
 
 
 def _ring_for_work() -> None:
@@ -175,6 +219,13 @@ def _ring_for_restorations() -> None:
 def _ring_for_effects() -> None:
     if approvals.held_is_due(_now()):
         publish("approvals.carry_out", "")
+
+
+def _ring_for_notices() -> None:
+    if settings.EMAIL_URL and notices.has_mail(_now()):
+        publish("notices.mail", "")
+    if notices.has_deliveries(_now()):
+        publish("notices.deliver", "")
 
 
 def _calmly(what: str, work: Callable[[], object]) -> None:
