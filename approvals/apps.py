@@ -13,9 +13,12 @@ class ApprovalsConfig(AppConfig):
         # Like the packs, once apps are ready.
         from approvals import amending, recovering, starters  # noqa: PLC0415
         from approvals.showing.owing import glass_banner  # noqa: PLC0415
+        from approvals.showing.reading import kept_from  # noqa: PLC0415
+        from console.ledger.showing import veil  # noqa: PLC0415
         from console.pages import announce  # noqa: PLC0415
 
         amending.install()
         recovering.install()
         starters.offer(starters.CAREFUL)
         announce(glass_banner)
+        veil(kept_from)

@@ -7,7 +7,7 @@ ledger is told by that ledger.
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -33,6 +33,7 @@ _MISSHAPEN = (
 )
 DECIDED = "proposal.decided"
 _SIGNED_LEVEL = 3
+_NOTHING: Mapping[str, Any] = {"choice": None, "reason": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +84,32 @@ def _evidence(pack: dict[str, Any]) -> Iterator[Finding]:
 
 def _decisions(pack: dict[str, Any]) -> Iterator[Finding]:
     worded = {row["number"]: row["digest"] for row in pack["revisions"]}
-    recorded = [_decided(row) for row in pack["ledger"]["lines"] if row["verb"] == DECIDED]
+    lines = pack["ledger"]["lines"]
+    recorded = dict(_decided(row) for row in lines if row["verb"] == DECIDED)
+    # At level 3 what was chosen stands in the line that settled it.
+    told = {vote["decision"]: vote for row in lines for vote in row["body"].get("votes", [])}
     for row in pack["decisions"]:
         whose = f"{row['by']['name']}'s decision"
         what = f"{whose} is on revision {row['revision']}"
         yield _same(what, row["digest"], worded.get(row["revision"]))
         signed = [each["digest"] for each in pack["signatures"] if each["decision"] == row["id"]]
-        said = (row["by"]["id"], row["revision"], row["digest"], row["choice"], row["reason"])
-        wrong = "" if (*said, "".join(signed)) in recorded else "no line of the ledger says this"
+        made = (row["by"]["id"], row["revision"], row["digest"], "".join(signed))
+        said = recorded.get(made, _NOTHING)
+        said = said if "choice" in said else told.get(row["id"], _NOTHING)
+        wrong = "" if _says(said) == _says(row) else "no line of the ledger says this"
         yield Finding(f"{whose} stands in the ledger", wrong)
     left_out = "" if len(recorded) == len(pack["decisions"]) else "the ledger has another number"
     yield Finding("No decision is left out", left_out)
 
 
-def _decided(row: dict[str, Any]) -> tuple[Any, ...]:
+def _says(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row["choice"], row["reason"]
+
+
+def _decided(row: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     body = row["body"]
-    said = (body["revision"], body["digest"], body["choice"], body["reason"])
-    return (row["actor"]["id"], *said, body.get("signature", ""))
+    made = (row["actor"]["id"], body["revision"], body["digest"], body.get("signature", ""))
+    return made, body
 
 
 def _signature(row: dict[str, Any], pack: dict[str, Any]) -> Iterator[Finding]:

@@ -128,7 +128,7 @@ def agent_detail(
     [card] = cards(workspace.id, [row])
     found, following = board.runs_of(row.id, cursor=cursor, size=RUNS_SHOWN)
     at = listed_at("agents:agent_detail", workspace.slug, row.id)
-    entries = ledger(workspace, subject=row.ref)
+    entries = ledger(workspace, actor, subject=row.ref)
     return {
         "card": card,
         "agent": row,

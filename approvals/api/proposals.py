@@ -20,6 +20,7 @@ from approvals.operations.proposing import Exhibit, ParamsInvalid, Request, prop
 from approvals.operations.withdrawing import withdraw
 from approvals.showing import listing
 from approvals.showing.agreeing import in_words
+from approvals.showing.reading import as_read_by
 from console.access.bearer import Bearer, ClientRequest
 from console.access.people import People, PeopleOnly
 from console.canonical import Json
@@ -128,7 +129,8 @@ class DecisionOut(Schema):
 class ProposalDetail(ProposalOut):
     """One proposal with its effect.
 
-    `terms` says in sentences who has to agree; `decisions` are those on the current revision.
+    `terms` says in sentences who has to agree; `decisions` are those on the current revision, at
+    level 3 only your own until you have signed, or it is settled.
     """
 
     params: dict[str, Any]
@@ -359,7 +361,7 @@ def _shown(row: "Proposal") -> dict[str, Any]:
 
 
 def _detail(request: ClientRequest, response: HttpResponse, proposal_id: UUID) -> ProposalDetail:
-    found = queries.detail(request.actor.workspace_id, proposal_id)
+    found = as_read_by(request.actor, queries.detail(request.actor.workspace_id, proposal_id))
     revision = found.revision
     response["ETag"] = f'"{revision.digest}"'
     return ProposalDetail(

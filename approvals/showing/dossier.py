@@ -269,8 +269,8 @@ def packed(*, actor: Actor, proposal_id: UUID, form: Form, now: datetime) -> byt
     Raises: NotFound (404), StillBlind (409).
     """
     found = everything(actor.workspace_id, proposal_id)
-    proposal = found.proposal
-    if lifecycle.is_open(proposal.status) and proposal.level >= SIGNED:
+    is_blind = any(row.terms["level"] >= SIGNED for row in found.revisions)
+    if is_blind and lifecycle.is_open(found.proposal.status):
         raise StillBlind
     value = dossier(found, by=actor, now=now)
     if form == "json":

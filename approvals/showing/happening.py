@@ -9,16 +9,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from approvals import lifecycle, queries
-from approvals.policy import SIGNED
+from approvals import queries
 from approvals.queries import talking
-from approvals.showing.reading import reader
+from approvals.showing.reading import is_blind
 from console.actors import Actor
 from console.canonical import Json
 from console.ledger import queries as ledger
 from console.paging import page
 
 A_REVIEWER = "A reviewer"
+# While it waits, that somebody decided is all it takes to know that they approved.
+_TELLING = frozenset({"proposal.decided", "execution.recalled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,15 @@ def happenings(
 
     Raises: NotFound (404), BadCursor (400).
     """
-    is_blind = _is_blind(actor, proposal_id)
+    hidden = _is_blind(actor, proposal_id)
     rows = ledger.entries(actor.workspace_id).filter(subject=f"proposal:{proposal_id}")
     found = page(rows, by="seq", cursor=cursor, size=size, newest_first=False)
     shown = [
         Happening(row.seq, row.at, row.verb, A_REVIEWER, {})
-        if is_blind and _is_anothers(row.actor, actor)
+        if hidden and _is_anothers(row.actor, actor)
         else Happening(row.seq, row.at, row.verb, row.actor["name"], row.body)
         for row in found.rows
+        if not (hidden and row.verb in _TELLING and _is_anothers(row.actor, actor))
     ]
     return shown, found.next_cursor
 
@@ -83,27 +85,24 @@ def comments(actor: Actor, proposal_id: UUID, *, cursor: str, size: int) -> tupl
 
     Raises: NotFound (404), BadCursor (400).
     """
-    is_blind = _is_blind(actor, proposal_id)
+    hidden = _is_blind(actor, proposal_id)
     rows = talking.comments(actor.workspace_id, proposal_id)
     found = page(rows, by="at", cursor=cursor, size=size, newest_first=False)
-    shown = [_said(row) for row in found.rows if not (is_blind and _is_anothers(row.actor, actor))]
+    shown = [_said(row) for row in found.rows if not (hidden and _is_anothers(row.actor, actor))]
     return shown, found.next_cursor
 
 
 def info_requests(actor: Actor, proposal_id: UUID) -> list[Asked]:
     """Return what the proposer was asked, oldest first. Raises: NotFound (404)."""
-    is_blind = _is_blind(actor, proposal_id)
+    hidden = _is_blind(actor, proposal_id)
     return [
-        _asked(row, is_hidden=is_blind and str(row.person_id) != actor.id)
+        _asked(row, is_hidden=hidden and str(row.person_id) != actor.id)
         for row in talking.info_requests(actor.workspace_id, proposal_id)
     ]
 
 
 def _is_blind(actor: Actor, proposal_id: UUID) -> bool:
-    found = queries.detail(actor.workspace_id, proposal_id)
-    if actor.kind == "person":
-        return reader(found, actor).is_blind
-    return found.terms.level >= SIGNED and lifecycle.is_open(found.proposal.status)
+    return is_blind(actor, queries.detail(actor.workspace_id, proposal_id))
 
 
 def _is_anothers(said_by: dict[str, Any], actor: Actor) -> bool:

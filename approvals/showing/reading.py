@@ -5,13 +5,15 @@ not decided yet. What is taken out here is gone from everything that a page says
 is made from what is left.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 from approvals import lifecycle
 from approvals.policy import SIGNED, Objection
-from approvals.queries import Detail
+from approvals.queries import Detail, detail
+from approvals.queries.around import signed_while_open
 from approvals.queries.eligible import may_stand_for
 from approvals.showing.agreeing import objection, own_decision
 from console.access.rights import allows
@@ -76,6 +78,39 @@ def reader(found: Detail, actor: Actor) -> Reader:
         own=own,
         is_blind=is_blind,
     )
+
+
+def as_read_by(actor: Actor, found: Detail) -> Detail:
+    """Return a proposal as a person or a program may see it.
+
+    While signed decisions are made a program learns of none: it might tell a reviewer.
+    """
+    return _without_others(found, actor) if is_blind(actor, found) else found
+
+
+def is_blind(actor: Actor, found: Detail) -> bool:
+    """Say whether a person or a program may not know what others have decided so far."""
+    if actor.kind == "person":
+        return reader(found, actor).is_blind
+    return found.terms.level >= SIGNED and lifecycle.is_open(found.proposal.status)
+
+
+def kept_from(actor: Actor, subjects: Iterable[str]) -> frozenset[str]:
+    """Return of which subjects of the ledger this reader may not know yet what others did."""
+    ids = [_id_of(text) for text in subjects if text.startswith("proposal:")]
+    if not (named := [one for one in ids if one]):
+        return frozenset()
+    found = signed_while_open(actor.workspace_id, named)
+    return frozenset(
+        f"proposal:{one}" for one in found if is_blind(actor, detail(actor.workspace_id, one))
+    )
+
+
+def _id_of(subject: str) -> UUID | None:
+    try:
+        return UUID(subject.removeprefix("proposal:"))
+    except ValueError:
+        return None
 
 
 def _without_others(found: Detail, actor: Actor) -> Detail:

@@ -81,7 +81,7 @@ def queue(actor: Actor, filters: Filters = EVERYTHING, at: Place = Place()) -> d
     """Return what `approvals/_queue.html` shows. Raises: BadCursor (400)."""
     now = datetime.now(UTC)
     known = queueing.viewer(actor, now)
-    listed = _Listed(actor, filters, known, now)
+    listed = _Listed(actor, filters, known, now, extra_cards(actor, filters, known, now))
     was_open = bool(at.shown)
     at = at if was_open else listed.find(at.cursor)
     made = listed.cards((*at.shown, *at.settled))
@@ -150,7 +150,9 @@ def next_for(actor: Actor, *, after: UUID) -> Card | None:
 def row(actor: Actor, proposal_id: UUID) -> Card | SettledCard | None:
     """Return one row as it is now, or nothing when it is not there."""
     now = datetime.now(UTC)
-    listed = _Listed(actor, EVERYTHING, queueing.viewer(actor, now), now)
+    known = queueing.viewer(actor, now)
+    extras = extra_cards(actor, EVERYTHING, known, now)
+    listed = _Listed(actor, EVERYTHING, known, now, extras)
     return listed.cards((proposal_id,)).get(proposal_id)
 
 
@@ -181,6 +183,7 @@ class _Listed:
     filters: Filters
     known: Viewer
     now: datetime
+    extras: Sequence[Card]
 
     def find(self, cursor: str) -> Place:
         """Return the rows that stand at a place now. Raises: BadCursor (400)."""
@@ -211,7 +214,7 @@ class _Listed:
         }
         for card in waiting_cards(wording, self.known, self.actor.workspace_id, self.now):
             made[card.id] = card
-        for card in extra_cards(self.actor, self.filters, self.known, self.now):
+        for card in self.extras:
             made[card.id] = card
         return made
 
@@ -235,8 +238,7 @@ class _Listed:
         self, rows: Sequence["Proposal"], *, is_first: bool, is_last: bool
     ) -> tuple[UUID, ...]:
         placed = [(each.rank, each.id) for each in rows]
-        found = extra_cards(self.actor, self.filters, self.known, self.now)
-        extra = [(card.rank, card.id) for card in found]
+        extra = [(card.rank, card.id) for card in self.extras]
         if self._by == "rank" and (placed or is_first):
             placed += [
                 one

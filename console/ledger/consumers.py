@@ -20,4 +20,4 @@ class Ledger(Region):
     def context(self) -> dict[str, Any]:
         """Return the newest entries."""
         asked = parse_qs(self.scope["query_string"].decode("ascii", "replace"))
-        return ledger(self.workspace, subject=asked.get("subject", [""])[0])
+        return ledger(self.workspace, self.actor, subject=asked.get("subject", [""])[0])

@@ -19,7 +19,7 @@ def entries(request: WorkspaceRequest) -> HttpResponse:
     if request.htmx and verdict:
         return render(request, "ledger/_verdict.html", {"verdict": verdict})
     subject, cursor = request.GET.get("subject", "").strip(), request.GET.get("cursor", "")
-    context = ledger(request.workspace, subject=subject, cursor=cursor)
+    context = ledger(request.workspace, request.actor, subject=subject, cursor=cursor)
     # Entries never change: only the first page has anything to hear.
     socket = "" if cursor else _socket(request.workspace.slug, subject)
     return render(request, "ledger/entries.html", {**context, "verdict": verdict, "socket": socket})

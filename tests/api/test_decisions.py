@@ -9,7 +9,9 @@ from django.test import Client
 
 from approvals.models import AuthorityLimit, Decision, Delegation, Execution
 from console.actors import Actor
+from tests.access.proving import with_code
 from tests.api.robots import PROPOSALS, Robot, code_of, robot_of
+from tests.approvals.signed import ask_for_signatures, decide, proof
 from tests.story import BOOK, Cast, now
 
 pytestmark = pytest.mark.django_db
@@ -180,6 +182,17 @@ class TestReading:
         assert (found["level"], found["policy"]) == (2, "one reviewer")
         assert any("2 people" in sentence for sentence in found["terms"])
         assert [said["person"] for said in found["decisions"]] == ["Ben"]
+
+    def test_keeps_a_signed_decision_from_whoever_is_blind_to_it(
+        self, cast: Cast, robot: Robot
+    ) -> None:
+        asked = ask_for_signatures(cast, approvals=2)
+        secrets = {who: with_code(UUID(who.id)) for who in (cast.ana, cast.ben)}
+        readers = (person(cast, cast.ana), person(cast, cast.ben), robot)
+        for who, seen in ((cast.ana, [1, 0, 0]), (cast.ben, [2, 2, 2])):
+            decide(cast, who, asked, proof(cast, who, asked, secrets[who]))
+            told = [one.get(f"{PROPOSALS}/{asked}").json()["decisions"] for one in readers]
+            assert [len(said) for said in told] == seen
 
     def test_says_who_may_decide(self, cast: Cast, robot: Robot) -> None:
         cast.policy(approvals=3)
