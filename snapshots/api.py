@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
-from ninja import Field, Query, Router, Schema, Status
+from ninja import Field, Path, Query, Router, Schema, Status
 from pydantic import ConfigDict
 
 from console.access.bearer import Bearer, ClientRequest
@@ -26,6 +26,8 @@ Reason = Annotated[str, Field(max_length=500)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 JSON_PATCH = "application/json-patch+json"
 Values = Literal["value", "nothing", "let_go", "large"]
+# With a minus an address is none, so nobody is even asked for a token there.
+Number = Annotated[int, Path(ge=0)]
 Causes = Literal["import", "proposal", "outside", "rollback", "memory", "sweep"]
 _LINES: dict[str, Any] = {"schema": {"type": "string"}}
 
@@ -260,7 +262,7 @@ def list_snapshots(
     response={200: SnapshotOut, **PROBLEMS},
     summary="Look at one snapshot",
 )
-def get_snapshot(request: ClientRequest, state_id: UUID, number: int) -> SnapshotOut:
+def get_snapshot(request: ClientRequest, state_id: UUID, number: Number) -> SnapshotOut:
     """Say who made a snapshot, when and why."""
     shown = programs.snapshot(request.actor.workspace_id, state_id, number)
     return SnapshotOut.model_validate(shown)
@@ -273,7 +275,7 @@ def get_snapshot(request: ClientRequest, state_id: UUID, number: int) -> Snapsho
     summary="Read what a State held",
 )
 def get_content(
-    request: ClientRequest, state_id: UUID, number: int, path: str | None = None
+    request: ClientRequest, state_id: UUID, number: Number, path: str | None = None
 ) -> HttpResponse:
     """Send a snapshot's content, or the value at a path (JSON Pointer).
 

@@ -23,6 +23,7 @@ LITTLE = 32
 
 WHY: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "policies": "holds the policies",
         "held": "under a legal hold",
         "newest": "the newest",
         "first": "the first",

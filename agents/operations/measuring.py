@@ -138,7 +138,7 @@ def measure_these(*, actor: Actor, states: Sequence[UUID], now: datetime) -> Tal
 
 def measure_some(*, after: UUID | None, at_most: int = BATCH, now: datetime) -> UUID | None:
     """Measure the next States on a walk through all; return where it goes on, or nothing."""
-    batch = states_after(after, at_most=at_most)
+    batch = states_after(after, at_most=at_most, without="policies")
     over = time.monotonic() + TURN_SECONDS
     for place, (workspace_id, state_id) in enumerate(batch, start=1):
         _calmly(workspace_id, state_id, now)

@@ -134,7 +134,8 @@ def _is_due(workspace_id: UUID, now: datetime) -> bool:
 def sweep(*, actor: Actor, now: datetime) -> Iterator[None]:
     """Sweep a workspace's States and write down what was done; pause after each batch.
 
-    A State that cannot be swept is named in the ledger and keeps nobody from the others.
+    A State that cannot be swept is named in the ledger and keeps nobody from the others. Policies
+    are passed by: all of their history stays.
     """
     done = Sweep()
     for state_id in _states(actor.workspace_id):
@@ -156,7 +157,9 @@ def sweep(*, actor: Actor, now: datetime) -> Iterator[None]:
 
 def _states(workspace_id: UUID) -> Iterator[UUID]:
     after: UUID | None = None
-    while found := states_after(after, at_most=STATES_AT_ONCE, workspace_id=workspace_id):
+    while found := states_after(
+        after, at_most=STATES_AT_ONCE, without="policies", workspace_id=workspace_id
+    ):
         for _, after in found:
             yield after
 

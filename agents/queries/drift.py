@@ -93,8 +93,11 @@ def recent(workspace_id: UUID, states: Sequence[UUID], *, at_most: int) -> dict[
 def states_by_key(
     workspace_id: UUID, *, after: str, at_most: int, only_over: bool = False
 ) -> "list[State]":
-    """Return the States behind a key, in the order of their keys; only those over a limit."""
-    rows = snapshots.states(workspace_id).filter(key__gt=after)
+    """Return the States behind a key, in the order of their keys; only those over a limit.
+
+    Policies are left out: they mirror nothing, and nobody remembers anything of them.
+    """
+    rows = snapshots.states(workspace_id).filter(key__gt=after).exclude(kind="policies")
     if only_over:
         last = Drift.objects.filter(state=OuterRef("pk")).order_by("-measured_at", "-id")
         rows = rows.annotate(over=Subquery(last.values("over")[:1]))

@@ -137,8 +137,9 @@ def rules(now: Policy) -> list[str]:
         f"Every snapshot keeps its content for {all_days}.",
         *finer,
         "After that, the last snapshot of each day keeps it.",
-        "For ever: the first and the newest, what has a name, a pin or a legal hold, what people "
-        "decided and decided on, rollbacks, what they went back to and what lies next to them.",
+        "For ever: the policies, the first and the newest, what has a name, a pin or a legal hold, "
+        "what people decided and decided on, rollbacks, what they went back to and what lies next "
+        "to them.",
         "Who, when, why and the digest of every snapshot stay in any case.",
     ]
 

@@ -21,6 +21,7 @@ from django.db.models.functions import Coalesce
 
 from snapshots import stored
 from snapshots.models import Mark, Part, Snapshot
+from snapshots.queries.walking import kind_of
 from snapshots.retention import Line, Needed, Policy, Verdict, Version, kept
 
 _REASONS = {"hold": "held", "name": "named", "pin": "pinned"}
@@ -32,7 +33,8 @@ STORED_BYTES = Coalesce(Func(F("data"), function="octet_length", output_field=In
 class Outlook:
     """What stays of a State and what goes, and how all of it is stored.
 
-    A State that `is_frozen` is not even stored anew: it is under a hold, or being brought back.
+    A State that `is_frozen` is not even stored anew: it holds the policies, is under a hold, or is
+    being brought back.
     """
 
     verdict: Verdict
@@ -99,6 +101,9 @@ def outlook(
         versions.append(Version(number, cause, at, base if is_reference else None, is_stored))
         lines.append(Line(number, start, size, weight, is_stored, is_old))
     wanted = {**needed, **marked(workspace_id, state_id)}
+    if kind_of(workspace_id, state_id) == "policies":
+        # What was decided can only be explained by the rules as they were then.
+        wanted[None] = "policies"
     verdict = kept(versions, needed=wanted, policy=policy, now=now)
     return Outlook(verdict, lines, _parts_bytes(state_id), is_frozen=None in wanted)
 

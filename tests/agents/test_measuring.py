@@ -262,7 +262,7 @@ def test_walks_through_all_states_and_past_those_that_cannot_be_read(
         return plain(state_id, number)
 
     monkeypatch.setattr(snapshots, "content", damaged)
-    ids = sorted(State.objects.values_list("id", flat=True))
+    ids = sorted(State.objects.exclude(kind="policies").values_list("id", flat=True))
     assert measure_some(after=None, at_most=1, now=now()) == ids[0]
     assert measure_some(after=ids[0], at_most=5, now=now()) is None
     assert set(Drift.objects.values_list("state", flat=True)) == {stage.book.state_id}

@@ -18,6 +18,7 @@ from agents.operations.running import work
 from agents.showing import retention as showing
 from approvals.operations.rebasing import rebase_all
 from approvals.operations.withdrawing import withdraw
+from approvals.rulebook import Rule
 from console.canonical import Json
 from console.ledger import queries as ledger
 from console.management.commands import timer
@@ -32,6 +33,7 @@ from snapshots.queries import Head
 from tests.agents import programs
 from tests.agents.stage import Stage
 from tests.house import House, now
+from tests.terms import asking, set_rules
 
 pytestmark = pytest.mark.django_db
 
@@ -281,6 +283,22 @@ class TestSweeping:
         assert (refused["state"], refused["code"]) == (str(bad.state_id), "unexpected")
         assert (last.verb, last.body["states"], last.body["let_go"]) == ("retention.swept", 2, 4)
         assert "ZeroDivisionError" in caplog.text
+
+    def test_lets_no_policy_go(self, stage: Stage) -> None:
+        """They stay for what they are, whatever their causes and their age."""
+        for level in (0, 1, 2, 3, 1):
+            set_rules(stage.setup, Rule("true", asking(level=level)))
+        policies = Snapshot.objects.filter(state__kind="policies")
+        numbers = set(policies.values_list("number", flat=True))
+        sweep(stage)
+        [state_id] = set(policies.values_list("state", flat=True))
+        at = now() + LATER
+        seen = retaining.outlook(stage.setup.workspace_id, state_id, now=at)
+        assert (set(seen.verdict.stays.values()), seen.verdict.goes) == ({"policies"}, ())
+        done, is_more = retaining.press(actor=stage.setup, state_id=state_id, now=at)
+        assert (done.let_go, done.bytes_before, is_more) == (0, 0, False)
+        kept = policies.exclude(data=None)
+        assert set(kept.values_list("number", flat=True)) == numbers >= {1, 2, 3, 4}
 
     def test_is_due_once_a_day(self, stage: Stage) -> None:
         move(stage, 5)

@@ -52,7 +52,7 @@ class TestReading:
             seen += [item["key"] for item in page["items"]]
             if not (cursor := page["next_cursor"]):
                 break
-        assert seen == ["a", BOOK, "z"]
+        assert seen == ["a", BOOK, "policies", "z"]
         [found] = robot.get(STATES, prefix="led").json()["items"]
         head = cast.head()
         assert (found["number"], found["digest"], found["epoch"]) == (3, head.digest, 0)
