@@ -18,7 +18,7 @@ run: .venv/run.stamp ## start everything and print the address (ARGS="--port 900
 
 .PHONY: test
 test: lint ## all static checks, then all tests
-	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: .venv/dev.stamp ## static checks only

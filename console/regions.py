@@ -1,15 +1,16 @@
 """How is an open page kept true? One socket, one region, always rendered from the rows.
 
-The consumer accepts no commands. It joins the topics of its page, renders the region on connect,
-whenever a topic rings (at most four times a second), and every half minute or sooner in case a
-ring was lost. Rights are read again before every push, so a socket ends with the right to see.
+The consumer accepts no commands. It joins the topics of its page and that of its person, renders
+the region on connect, whenever a topic rings (at most four times a second), and every half minute
+or sooner in case a ring was lost. Rights are read again before every push, so a socket ends with
+the right to see.
 """
 
 import asyncio
 import contextlib
 from abc import abstractmethod
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -79,7 +80,7 @@ class Region(AsyncWebsocketConsumer):
         self._look.set()
 
     async def _join(self) -> None:
-        for name, key in self.topics():
+        for name, key in (("person", cast("User", self.scope["user"]).pk), *self.topics()):
             group = topic(name, key)
             await self.channel_layer.group_add(group, self.channel_name)
             self._joined.append(group)

@@ -13,8 +13,32 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import override_settings
 
 pytest_plugins = ["tests.house"]
+TESTS = Path(__file__).parent
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+# What takes a minute or more begins first, so that at the end no worker is left alone with it.
+LONGEST = [
+    f"{TESTS}/{name}.py"
+    for name in (
+        "system/test_faults",
+        "agents/test_restoration_races",
+        "agents/test_recorded",
+        "system/test_browser",
+        "approvals/test_races",
+        "system/test_restoration_browser",
+        "agents/test_recorded_rollbacks",
+        "system/test_signing_browser",
+        "system/test_storage_faults",
+        "api/test_hostile",
+        "api/test_openapi",
+    )
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the rest, and the order within a file, stay as they are."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(str(item.path), len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

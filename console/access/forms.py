@@ -71,7 +71,7 @@ class Assertion(forms.Field):
             return None
         try:
             answer = json.loads(str(value)[:ANSWER_AT_MOST])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise forms.ValidationError("This is no answer of a passkey.") from error
         if not isinstance(answer, dict):
             raise forms.ValidationError("This is no answer of a passkey.")

@@ -251,7 +251,6 @@ def _page(
         "confirm": confirm or Confirm(),
         "naming": naming or PasskeyForm(),
         "codes": codes,
-        "host_is_named": not _host(request).replace(".", "").isdigit()
-        and "[" not in _host(request),
+        "host_is_named": _is_name(_host(request)),
     }
     return render(request, "access/security.html", context, status=status)

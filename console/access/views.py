@@ -21,6 +21,7 @@ from console.access.models import User
 from console.access.operations.keying import TokenUnusable, make_token, revoke_token
 from console.access.rights import SCOPES, allows
 from console.errors import Forbidden, NotFound, Refused
+from console.live import ring
 from console.pages import WorkspaceRequest, refusal, workspace_view
 from console.paging import page
 
@@ -39,7 +40,14 @@ class Unreadable(Refused):
 
 
 class SignOutView(LogoutView):
-    """Let a person out; only by POST."""
+    """Let a person out; only by POST. What they left open hears of it at once."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """End the session, then ring at every page that its person has open."""
+        person = request.user.pk
+        answer = super().post(request, *args, **kwargs)
+        ring("person", person)
+        return answer
 
 
 @require_GET

@@ -28,6 +28,17 @@ REFUSAL = re.compile(r"status of 4(09|12|22)")
 DONE = "Your decision is recorded"
 # A password is checked slowly on purpose.
 SIGNED_WITHIN = 20_000
+# Both widths and both colours on every push; the other two pairs at night.
+AT_NIGHT = pytest.mark.nightly
+SCREENS = pytest.mark.parametrize(
+    ("width", "colours"),
+    [
+        (1280, "light"),
+        (320, "dark"),
+        pytest.param(1280, "dark", marks=AT_NIGHT),
+        pytest.param(320, "light", marks=AT_NIGHT),
+    ],
+)
 PLACES = ["queue", "settled", "runs", "jobs", "states", "policies", "ledger", "tokens"]
 
 
@@ -191,8 +202,7 @@ def test_the_second_of_two_reviewers_is_told_what_happened(
     ben.context.close()
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 320])
+@SCREENS
 def test_every_page_is_accessible_and_fits(
     browser: Browser, running: Console, colours: str, width: int
 ) -> None:
@@ -238,7 +248,7 @@ def test_a_page_says_so_when_its_session_ends(browser: Browser, running: Console
     expect(other.get_by_text("Live", exact=True)).to_be_visible()
     tom.page.evaluate("document.querySelector('form[action*=sign-out]').submit()")
     tom.page.wait_for_url("**/sign-in/")
-    expect(other.get_by_text("Signed out", exact=False).first).to_be_visible(timeout=45_000)
+    expect(other.get_by_text("Signed out", exact=False).first).to_be_visible(timeout=10_000)
     tom.context.close()
 
 

@@ -23,12 +23,14 @@ pytestmark = [
     pytest.mark.skipif(not DATA.exists(), reason="the folder ../shared/data is not here"),
     pytest.mark.skipif(not Path("/proc").exists(), reason="finds processes through /proc"),
 ]
+# What is replayed brings its own world; the demo would only make everything slower.
+EMPTY = "--no-demo"
 LONG_JOBS = ["task_040", "task_062", "task_080", "task_048", "task_034", "task_097"]
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Console]:
-    with console() as one:
+    with console(EMPTY) as one:
         yield one
 
 
@@ -95,7 +97,7 @@ def test_serves_again_soon_after_the_database_was_killed(running: Console) -> No
 
 
 def test_loses_nothing_when_all_of_it_is_killed() -> None:
-    with console() as one:
+    with console(EMPTY) as one:
         waiting = one.manage("replay", str(DATA / "telehealth"), "--json")
         assert waiting.returncode == 3, waiting.stderr
         one.kill()

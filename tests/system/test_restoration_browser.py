@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.system.console_process import Console, console
-from tests.system.test_browser import FLAGS, Person, assert_fine, keep_picture
+from tests.system.test_browser import FLAGS, SCREENS, Person, assert_fine, keep_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 BOOK = "ledger/accounts-payable"
@@ -190,8 +190,7 @@ def reach(page: Page, selector: str, press: str = "") -> None:
         page.keyboard.press(press)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 320])
+@SCREENS
 def test_every_page_is_accessible_and_fits(
     browser: Browser, running: Console, colours: str, width: int
 ) -> None:

@@ -47,7 +47,7 @@ def _chosen(slug: str | None) -> list[Workspace]:
 
 def _lines(workspace: Workspace, *, dry_run: bool) -> Iterator[dict[str, Any]]:
     actor, now = system("drift-guard", workspace.id), datetime.now(UTC)
-    for state_id in walk(workspace.id):
+    for state_id in walk(workspace.id, without="policies"):
         line: dict[str, Any] = {"workspace": workspace.slug, "state": str(state_id), "code": ""}
         try:
             if dry_run:

@@ -49,7 +49,8 @@ def _chosen(slug: str | None) -> list[Workspace]:
 
 
 def _foretell(workspace: Workspace, now: datetime) -> Iterator[dict[str, Any]]:
-    for state in snapshots.states(workspace.id).order_by("key").iterator():
+    states = snapshots.states(workspace.id).exclude(kind="policies").order_by("key")
+    for state in states.iterator():
         found = outlook(workspace.id, state.id, now=now)
         line: dict[str, Json] = {
             "workspace": workspace.slug,
