@@ -32,6 +32,7 @@ SCHEMA: Final[dict[str, Any]] = {
         "name": _NAME,
         "version": {"type": "integer", "minimum": 0},
         "before": _NAME,
+        "by": {"type": "array", "items": _NAME, "maxItems": 4},
     },
 }
 FIELDS: Final = (
@@ -41,6 +42,7 @@ FIELDS: Final = (
     Field("/rules/*/mode", "Mode", "enum", group="Rule", risk=2),
     Field("/rules/*/match", "Which actions", "text", group="Rule", risk=2),
     Field("/rules/*/note", "Note", "text", group="Rule"),
+    Field("/rules/*/by/**", "Changed by, who may not decide under it", "auto", group="Rule"),
     Field("/rules/*/level", "Level", "integer", group="Who must agree", risk=3),
     Field("/rules/*/thresholds/**", "Who must agree", "auto", group="Who must agree", risk=3),
     Field("/rules/*/sample", "Share looked at afterwards", "decimal", group="Who must agree"),
@@ -64,7 +66,8 @@ class Amendment:
 
     `rule` or `rules` are as the document keeps them. `name` is whom it is about, empty where the
     rule is new; `version` the one of it that its author saw; `before` the rule that it is put in
-    front of, empty for where it stands, or the end.
+    front of, empty for where it stands, or the end. `by` are the references of its author, empty
+    for the system, which answers for nothing.
     """
 
     op: Op
@@ -73,6 +76,7 @@ class Amendment:
     name: str = ""
     version: int = 0
     before: str = ""
+    by: tuple[str, ...] = ()
 
     def to_params(self) -> dict[str, Any]:
         """Return the parameters of the action."""
@@ -83,12 +87,15 @@ class Amendment:
             said["rules"] = [dict(rule) for rule in self.rules]
         if self.name:
             said |= {"name": self.name, "version": self.version}
+        if self.by:
+            said["by"] = [*self.by]
         return {**said, "before": self.before} if self.before else said
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> "Amendment":
         """Return what the parameters of the action say."""
-        return cls(**{**params, "rules": tuple(params.get("rules", ()))})
+        lists = {name: tuple(params.get(name, ())) for name in ("rules", "by")}
+        return cls(**{**params, **lists})
 
 
 def install() -> None:
@@ -106,27 +113,31 @@ def amended(rules: Iterable[Rule], change: Amendment) -> list[Rule]:
             found = [rule for rule in kept if rule is not _meant(kept, change)]
         case "move":
             meant = _meant(kept, change)
-            found = _placed([rule for rule in kept if rule is not meant], meant, change.before)
+            # Whoever moved a rule decided what it is asked about; who wrote it, what it says.
+            both = tuple(dict.fromkeys([*meant.terms.by, *change.by]))
+            rest = [rule for rule in kept if rule is not meant]
+            found = _placed(rest, _written(meant, both), change.before)
         case _:
-            found = [*kept, *(_numbered(checked(rule), 1) for rule in change.rules)]
+            new = (_numbered(checked(rule), 1) for rule in change.rules)
+            found = [*kept, *(_written(rule, change.by) for rule in new)]
     return _sound(found)
 
 
 def _put(kept: list[Rule], change: Amendment) -> list[Rule]:
-    wanted = checked(change.rule or {})
+    wanted = _written(checked(change.rule or {}), change.by)
     if not change.name:
         return _placed(kept, _numbered(wanted, 1), change.before)
     meant = _meant(kept, change)
     if not change.before and _says(wanted) == _says(meant):
         raise CannotDo(f"This is what “{meant.name}” says already.")
-    wanted = _numbered(wanted, meant.terms.version + 1)
+    wanted = _written(_numbered(wanted, meant.terms.version + 1), change.by or meant.terms.by)
     if change.before:
         return _placed([rule for rule in kept if rule is not meant], wanted, change.before)
     return [wanted if rule is meant else rule for rule in kept]
 
 
 def _says(rule: Rule) -> dict[str, Json]:
-    return _numbered(rule, 0).to_json()
+    return _written(_numbered(rule, 0), ()).to_json()
 
 
 def _meant(kept: Iterable[Rule], change: Amendment) -> Rule:
@@ -156,6 +167,10 @@ def _placed(kept: list[Rule], rule: Rule, before: str) -> list[Rule]:
 
 def _numbered(rule: Rule, version: int) -> Rule:
     return replace(rule, terms=replace(rule.terms, version=version))
+
+
+def _written(rule: Rule, by: tuple[str, ...]) -> Rule:
+    return replace(rule, terms=replace(rule.terms, by=by))
 
 
 def _sound(found: list[Rule]) -> list[Rule]:

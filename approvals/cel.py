@@ -17,6 +17,24 @@ LONGEST = 2_000
 _UNANSWERED = (RuntimeError, ValueError, TypeError, OverflowError)
 _PLACE = re.compile(r"<input>:(\d+):(\d+): ?([^\n]*)")
 _WANTED = re.compile(r" expecting \{.*")
+# What is text or a remark, to be left alone when the expression itself is looked at.
+_TEXT = re.compile(
+    r"""
+    [bB]?[rR][bB]?(?:"{3}[\s\S]*?"{3}|'{3}[\s\S]*?'{3}|"[^"\n]*"|'[^'\n]*')
+    |"{3}(?:\\[\s\S]|[^\\])*?"{3}|'{3}(?:\\[\s\S]|[^\\])*?'{3}
+    |"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'
+    |//[^\n]*
+    """,
+    re.VERBOSE,
+)
+_MACRO = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|map|filter)\s*$")
+_INDEXED = re.compile(r"[\])}§A-Za-z0-9_]\s*$")
+_WORD_IN = re.compile(r"(?:^|[^A-Za-z0-9_])in\s*$")
+_LITERALS = re.compile(r"\[(?:[\s,§-]|[0-9][0-9.eu]*|true|false|null)*\]")
+_GROWS = (
+    "Inside all, exists, map or filter nothing is put together anew with +, [ ] or { }; "
+    "a list of plain values is fine."
+)
 # What an expression may speak of. Everything else is unknown when it is saved, not when it is used.
 _VARIABLES: dict[Subject, dict[str, cel.Type]] = {
     "action": {
@@ -101,7 +119,38 @@ def _compiled(text: str, subject: Subject) -> cel.Expression:
     kind = found.return_type()
     if kind not in [cel.Type.BOOL, cel.Type.DYN]:
         raise BadExpression("An expression has to be true or false.", 1, 1)
+    _refuse_growing(text)
     return found
+
+
+def _refuse_growing(text: str) -> None:
+    """Refuse what could double a value at each step: thirty steps fill a machine's memory.
+
+    The library counts steps, and not how much each of them makes.
+    """
+    plain = _TEXT.sub(_blanked, text)
+    inside: list[bool] = []
+    for at, letter in enumerate(plain):
+        if letter == "(":
+            inside.append(bool(_MACRO.search(plain, 0, at)))
+        elif letter == ")" and inside:
+            inside.pop()
+        elif any(inside) and _puts_together(plain, at):
+            line = plain.count("\n", 0, at) + 1
+            raise BadExpression(_GROWS, line, at - plain.rfind("\n", 0, at))
+
+
+def _blanked(found: re.Match[str]) -> str:
+    sign = " " if found[0].startswith("//") else "§"
+    return re.sub(r"[^\n]", sign, found[0])
+
+
+def _puts_together(plain: str, at: int) -> bool:
+    if plain[at] != "[":
+        return plain[at] in "+{"
+    before = plain[:at]
+    is_index = _INDEXED.search(before) and not _WORD_IN.search(before)
+    return not is_index and not _LITERALS.match(plain, at)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ new document. The preview that a reviewer sees and the execution run this same f
 `stated` is for proposers outside the house: they send the changes themselves.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -18,6 +19,7 @@ from snapshots.pointer import BadPointer, NothingThere
 Params = dict[str, Any]
 Document = Any
 STATED = "stated"
+_CURRENCY = re.compile("[A-Z]{3}")
 
 
 class CannotDo(ValueError):
@@ -98,11 +100,17 @@ def resolve(name: str, stated: Sequence[Change], measures: dict[str, str] | None
 
 
 def _measured(params: Params, measures: dict[str, str]) -> Measure:
-    """Read what limits look at from the parameters themselves."""
+    """Read what limits look at from the parameters themselves.
+
+    What cannot be read would slip past every limit, so it is not possible. Raises: CannotDo.
+    """
     found = {name: _at(params, where) for name, where in measures.items()}
+    amount, currency = _amount(found.get("amount")), str(found.get("currency", ""))
+    if amount is not None and "currency" in measures and not _CURRENCY.fullmatch(currency):
+        raise CannotDo("The amount needs a currency: its code of three letters, such as EUR.")
     return Measure(
-        amount=_amount(found.get("amount")),
-        currency=str(found.get("currency", ""))[:3],
+        amount=amount,
+        currency=currency if amount is not None else "",
         counterparty=str(found.get("counterparty", ""))[:200],
         subject=str(found.get("subject", ""))[:200],
     )
@@ -119,10 +127,13 @@ def _at(params: Params, where: str) -> Any:
 
 
 def _amount(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    """Return an amount, or nothing where none is named. Raises: CannotDo when it is no number."""
+    if value is None or value == "":
         return None
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise CannotDo("The amount is not a plain number such as 30000.00.")
+    return amount

@@ -4,6 +4,7 @@ A limit counts what waits and what was carried out within its time, per payee or
 buckets. How much is in a bucket is read under lock elsewhere; here is only arithmetic.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -48,9 +49,15 @@ def shares(terms: Terms, measure: Measure, about: Mapping[str, str]) -> list[Sha
 
 def _share(policy: str, limit: Limit, amount: Decimal, about: Mapping[str, str]) -> Share:
     named: dict[str, Json] = {name: about.get(name, "") for name in sorted(limit.per)}
-    value: Json = {"policy": policy, "currency": limit.currency, "per": named}
+    # Spaces and capitals make no other payee.
+    plain: dict[str, Json] = {name: _plain(text) for name, text in named_of(named)}
+    value: Json = {"policy": policy, "currency": limit.currency, "per": plain}
     where = ", ".join(f"{name} {visible_text(text) or 'unknown'}" for name, text in named_of(named))
     return Share(digest(value), (where or "everything")[:SAYS_AT_MOST], limit, amount)
+
+
+def _plain(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).split()).casefold()
 
 
 def named_of(named: Mapping[str, Json]) -> list[tuple[str, str]]:

@@ -97,6 +97,8 @@ def read(asked: Mapping[str, str], *, status: str = OPEN, sort: Sort = "queue") 
     Raises: FilterInvalid (422), naming the field.
     """
     given = {name: asked.get(name, "").strip() for name in _NAMES}
+    # Chosen from a list, not typed: a word with a blank is not that word.
+    given |= {name: asked.get(name, "") for name in ("status", "sort")}
     for name, value in given.items():
         _refuse_strange(name, value)
     _refuse_unpaired(given)
@@ -158,16 +160,22 @@ def _moment(text: str) -> datetime | timedelta | None:
         return None
     if span := _SPAN.fullmatch(text):
         return int(span[1]) * _UNITS[span[2]]
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+    at = _as_utc(text)
+    if at is None:
         sentence = (
             "Say a time with its zone (2026-11-21T16:00Z), or a span from now such as 1h or 2d."
         )
         raise FilterInvalid(sentence, field="due_before")
-    return at.astimezone(UTC)
+    return at
+
+
+def _as_utc(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):
+        # The last evening of the calendar is no moment in UTC any more.
+        return None
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:

@@ -97,7 +97,8 @@ class Terms:
     """A rule of the policies as copied into a revision.
 
     `version` is the rule's, `number` the snapshot of the policies it was taken from, `clause` the
-    expression that matched. `escalated` is no part of what is kept: the deadline brings it.
+    expression that matched, `by` who changed the rule last (references), for they may not decide.
+    `escalated` is no part of what is kept: the deadline brings it.
     """
 
     policy: str
@@ -114,6 +115,7 @@ class Terms:
     sample: float = 0.0
     number: int = 0
     clause: str = ""
+    by: tuple[str, ...] = ()
     escalated: bool = field(default=False, compare=False)
 
     @property
@@ -137,6 +139,7 @@ class Terms:
         kept["thresholds"] = [item.to_json() for item in self.thresholds]
         kept["escalate_to"] = [item.to_json() for item in self.escalate_to]
         kept["limits"] = [item.to_json() for item in self.limits]
+        kept["by"] = [*self.by]
         del kept["escalated"]
         return kept
 
@@ -148,6 +151,7 @@ class Terms:
             "thresholds": tuple(map(Threshold.from_json, kept["thresholds"])),
             "escalate_to": tuple(map(Threshold.from_json, kept.get("escalate_to", []))),
             "limits": tuple(map(Limit.from_json, kept.get("limits", []))),
+            "by": tuple(kept.get("by", ())),
         }
         return cls(**values, escalated=escalated)
 
@@ -207,7 +211,8 @@ class Reviewer:
     """Whoever wants to decide, with what they hold at this moment.
 
     `roles` are their own. Who stands in for somebody (`stands_for`, a reference) brings that
-    person's roles in `lent`; the authority is always their own. Without any, a role is enough.
+    person's roles in `lent`, and is bound by that person's limits (`lent_authority`) beside their
+    own: nobody lends more than they have. Without any limit, a role is enough.
     """
 
     kind: str
@@ -217,6 +222,7 @@ class Reviewer:
     stands_for: str = ""
     lent: frozenset[str] = frozenset()
     authority: tuple[Authority, ...] = ()
+    lent_authority: tuple[Authority, ...] = ()
 
     @property
     def counts_as(self) -> frozenset[str]:
@@ -260,11 +266,16 @@ def objection_to(reviewer: Reviewer, question: Question) -> Objection | None:
     if not any(fits(reviewer, item) for item in question.terms.asked):
         needed = " or ".join(question.terms.roles) or "nobody has"
         return Objection("not_eligible", f"This decision needs the role {needed}.")
-    if reviewer.authority and not any(
-        item.covers(question.stake, question.now) for item in reviewer.authority
-    ):
-        sentence = "This goes beyond what you may approve; somebody with more authority has to."
-        return Objection("authority_exceeded", sentence)
+    return _out_of_reach(reviewer, question)
+
+
+def _out_of_reach(reviewer: Reviewer, question: Question) -> Objection | None:
+    """Say whose limits do not reach so far; without any, everything is in reach."""
+    mine = "This goes beyond what you may approve; somebody with more authority has to."
+    theirs = "This goes beyond what the person you stand in for may approve."
+    for held, sentence in ((reviewer.authority, mine), (reviewer.lent_authority, theirs)):
+        if held and not any(item.covers(question.stake, question.now) for item in held):
+            return Objection("authority_exceeded", sentence)
     return None
 
 

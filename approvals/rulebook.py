@@ -1,8 +1,9 @@
 """What do the policies of a workspace say, and which of their rules is an action's?
 
 The policies are the document of one State: `{"rules": [rule, …]}`, tried in that order. A rule is
-`name`, `version`, `mode` (`draft`, `shadow`, `enforced`), `match` (CEL over the action), and the
-terms that it sets. Only enforced rules decide; no match means review by two.
+`name`, `version`, `mode` (`draft`, `shadow`, `enforced`), `match` (CEL over the action), the terms
+that it sets, and `by` whom it was changed last, if by people. Only enforced rules decide; no match
+means review by two.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +54,9 @@ class Rule:
         kept = self.terms.to_json()
         for key in _NOT_KEPT:
             del kept[key]
+        # What the house came with, nobody wrote.
+        if not self.terms.by:
+            del kept["by"]
         named: dict[str, Json] = {
             "name": self.name,
             "version": self.terms.version,

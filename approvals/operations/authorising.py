@@ -1,7 +1,7 @@
 """Say how much somebody may approve, of which kinds of action, and until when."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from console.ledger.operations.appending import append
 
 PATTERNS_AT_MOST, PATTERN_AT_MOST = 50, 80
 NOTE_AT_MOST = 200
+# Whoever means for good leaves the end out; behind the year 9999 no calendar can follow.
+LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 _LARGEST, _FINEST = Decimal(10) ** 18, -6
 _CODE = 3
 
@@ -127,5 +129,6 @@ def _refuse_unless_sayable(note: str, expires_at: datetime | None, now: datetime
     if len(note) > NOTE_AT_MOST or "\x00" in note:
         sentence = f"A note has at most {NOTE_AT_MOST} characters, none of them NUL."
         raise AuthorityInvalid(sentence, field="note")
-    if expires_at is not None and expires_at <= now:
-        raise AuthorityInvalid("It ends after now.", field="expires_at")
+    if expires_at is not None and not now < expires_at <= LATEST:
+        sentence = "It ends after now." if expires_at <= now else "It ends before 3000."
+        raise AuthorityInvalid(sentence, field="expires_at")

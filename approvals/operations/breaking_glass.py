@@ -141,14 +141,13 @@ def _break(
 
 
 def _tell(actor: Actor, proposal: Proposal, current: Revision, now: datetime) -> None:
-    """Sound the alarm, and tell those who may review it that two of them owe a look."""
-    others = [
-        person.id
-        for person, roles in people_with_role(proposal.workspace_id, [*ROLES])
-        if allows(roles, "decide") and str(person.id) != actor.id
-    ]
-    tell(proposal, "glass.broken", others, now=now)
-    free = [person for person in others if f"person:{person}" not in current.lineage]
+    """Sound the alarm, also for auditors; tell who may review it that two of them owe a look."""
+    people = people_with_role(proposal.workspace_id, [*ROLES])
+    others = {person.id: roles for person, roles in people if str(person.id) != actor.id}
+    deciders = [person for person, roles in others.items() if allows(roles, "decide")]
+    auditors = [person for person, roles in others.items() if "auditor" in roles]
+    tell(proposal, "glass.broken", [*deciders, *auditors], now=now)
+    free = [person for person in deciders if f"person:{person}" not in current.lineage]
     tell(proposal, "review.owed", free, now=now)
 
 

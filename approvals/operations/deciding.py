@@ -13,7 +13,7 @@ from approvals import facts, legible, lifecycle, policy, queries
 from approvals.fields import Field
 from approvals.models import Decision, Proposal, Revision, Signature
 from approvals.operations.executing import carry_out_or_hold
-from approvals.operations.settling import announce, send_back, settle
+from approvals.operations.settling import announce, said_in, send_back, settle
 from approvals.operations.signing import sign
 from approvals.operations.verifying import Ground, verify
 from approvals.policy import REASON_CODES, SIGNED, Choice, Objection, Outcome, Question
@@ -236,8 +236,15 @@ def _refuse_without_delegation(ground: Ground, actor: Actor, act: Act) -> None:
     if act.stands_for is None or actor.kind != "person":
         return
     standing = queries.in_force(actor.workspace_id, ground.now)
-    if not standing.filter(person=act.stands_for, delegate=UUID(actor.id)).exists():
+    found = standing.filter(person=act.stands_for, delegate=UUID(actor.id))
+    made_by = [
+        f"{maker['kind']}:{maker['id']}" for maker in found.values_list("made_by", flat=True)
+    ]
+    if not made_by:
         raise NotEligible("You do not stand in for this person at this moment.")
+    # Whoever made it for themselves is objected to as the one who is stood in for.
+    if set(made_by) <= set(ground.current.lineage) - {f"person:{act.stands_for}"}:
+        raise InLineage("Whoever named you to stand in took part in making this proposal.")
 
 
 def _refuse_unless_eligible(actor: Actor, act: Act, question: Question) -> None:
@@ -260,7 +267,8 @@ def _refuse_second_vote(ground: Ground, actor: Actor, act: Act) -> None:
     spoken = rows.filter(Q(person__in=whose) | Q(stands_for__in=whose)).exclude(person=own)
     if first := spoken.select_related("person").first():
         sentence = f"{first.person.name} has decided in the same name; there is one vote for it."
-        raise AlreadyDecided(sentence, choice=first.choice)
+        # Not what they chose: whoever asks may still decide in their own name, without knowing.
+        raise AlreadyDecided(sentence)
 
 
 def _refuse_incomplete(ground: Ground, act: Act) -> None:
@@ -268,7 +276,7 @@ def _refuse_incomplete(ground: Ground, act: Act) -> None:
     unticked = [name for name in failed if name not in act.ticked]
     if missing := policy.missing_from(ground.terms, act.choice, act.reason, unticked):
         raise Incomplete(missing, field="reason")
-    if act.choice != "approve" and act.reason_code not in REASON_CODES:
+    if act.reason_code not in REASON_CODES and (act.reason_code or act.choice != "approve"):
         raise Incomplete("Choose which kind of reason it is.", field="reason_code")
 
 
@@ -328,15 +336,14 @@ def _record(ground: Ground, actor: Actor, act: Act) -> None:
     )
     signature = _signed(ground, decision, actor, act)
     body: dict[str, Json] = {
-        "choice": act.choice,
         "revision": current.number,
         "digest": current.digest,
-        "reason": act.reason.strip(),
-        "reason_code": act.reason_code,
-        "ticked": [*names],
         "stands_for": f"person:{act.stands_for}" if act.stands_for else "",
         "signature": signature.digest if signature else "",
     }
+    # Whoever decides after this may read the ledger: what was said stands in the settling line.
+    if ground.terms.level < SIGNED:
+        body |= said_in(decision)
     append(actor, "proposal.decided", f"proposal:{ground.proposal.id}", body)
 
 

@@ -15,6 +15,7 @@ from console.ledger.operations.appending import append
 
 REASON_AT_MOST = 300
 LONGEST = timedelta(days=366)
+AHEAD = timedelta(days=10 * 366)
 
 
 class DelegationInvalid(Invalid):
@@ -36,7 +37,7 @@ def delegate(
     """Let `delegate_id` decide in the place of `person_id` for a time and return the delegation.
 
     By the person themselves or whoever administers authority; never by the delegate. It lends
-    roles, not authority: how much somebody may approve stays their own.
+    roles, not authority: the limits of both bind whoever stands in.
     Raises: Forbidden (403), DelegationInvalid (422), NotFound (404).
     """
     _refuse_unless_allowed(actor, person_id, delegate_id)
@@ -102,6 +103,8 @@ def _refuse_unless_sensible(
         raise DelegationInvalid("It ends after it begins, and not before now.", field="ends_at")
     if ends_at - begins_at > LONGEST:
         raise DelegationInvalid("A delegation is for a year at most.", field="ends_at")
+    if ends_at > now + AHEAD:
+        raise DelegationInvalid("It ends within ten years.", field="ends_at")
 
 
 def _refuse_unless_sayable(reason: str) -> None:

@@ -1,5 +1,8 @@
 """Keep the policies from everything but a change that a person puts forward as such."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from approvals import rulebook
 from approvals.models import ActionType
 from console.actors import Actor
@@ -14,10 +17,12 @@ class NotForPrograms(Forbidden):
     code = "people_only"
 
 
-def refuse_unless_fitting(actor: Actor, action_type: ActionType, base: Head) -> None:
+def refuse_unless_fitting(
+    actor: Actor, action_type: ActionType, base: Head, params: Mapping[str, Any]
+) -> None:
     """Let a change of policies, and nothing else, be proposed on the State that holds them.
 
-    Raises: PoliciesProtected (409), NotForPrograms (403).
+    Its author is whoever proposes it. Raises: PoliciesProtected (409), NotForPrograms (403).
     """
     is_change = action_type.effect == rulebook.EFFECT
     if is_change != (base.kind == "policies"):
@@ -26,3 +31,10 @@ def refuse_unless_fitting(actor: Actor, action_type: ActionType, base: Head) -> 
         )
     if is_change and actor.kind not in {"person", "system"}:
         raise NotForPrograms
+    if is_change and params.get("by", []) != authors(actor):
+        raise PoliciesProtected("Nobody puts a change of the policies forward as somebody else's.")
+
+
+def authors(actor: Actor) -> list[str]:
+    """Return who answers for what an actor changes of the policies; nobody for the system."""
+    return [] if actor.kind == "system" else actor.lineage

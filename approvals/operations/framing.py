@@ -155,7 +155,7 @@ def _too_few(
     if terms.level == AUTO:
         return []
     stake = Stake(subject.action_type.name, shown.measure.amount, shown.measure.currency)
-    question = Question(terms, tuple(subject.lineage), stake, now)
+    question = Question(terms, (*subject.lineage, *terms.by), stake, now)
     left = queries.left_to_agree(workspace_id, question)
     if any(count >= item.approve for item, count in zip(terms.asked, left, strict=True)):
         return []

@@ -1,5 +1,6 @@
 """Put a change of the policies before people: in the same queue as everything else."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from approvals import amending, queries, rulebook
 from approvals.amending import Amendment, Outdated
 from approvals.effects import CannotDo
 from approvals.models import Proposal
+from approvals.operations.fencing import authors
 from approvals.operations.installing import declare_change, install
 from approvals.operations.proposing import Request, propose
 from approvals.rulebook import Rule
@@ -38,6 +40,7 @@ def propose_change(
     """Make a change of the policies wait for another admin and return the proposal's id.
 
     The same change twice is one proposal while it waits; a `step` of the same name always is.
+    Whoever changes a rule decides on nothing that it asks people about.
     Raises: Forbidden (403), PolicyOutdated (409), PolicyInvalid (422).
     """
     if actor.kind != "system" and not allows(actor.roles, "policies"):
@@ -45,6 +48,7 @@ def propose_change(
     _refuse_unless_reasoned(reason)
     install(actor=actor, rules=(), now=now)
     declare_change(actor)
+    change = replace(change, by=tuple(authors(actor)))
     rules = drafted(actor.workspace_id, change)
     _refuse_if_nobody_is_left(actor, rules, change)
     if known := _waiting(actor, change):

@@ -133,7 +133,7 @@ def propose(*, actor: Actor, request: Request, now: datetime) -> UUID:
         return known
     action_type = usable_type(actor, request)
     base = snapshots.named(actor.workspace_id, request.state_key)
-    refuse_unless_fitting(actor, action_type, base)
+    refuse_unless_fitting(actor, action_type, base, request.params)
     if request.epoch is not None and request.epoch != base.epoch:
         raise EpochPassed
     if request.base_number not in {None, base.number}:

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from approvals.models import Proposal, Revision
 from approvals.operations.asking import conclude
+from approvals.operations.fencing import refuse_unless_fitting
 from approvals.operations.finding import find_with_state, refuse_unless_open
 from approvals.operations.previewing import preview_again
 from approvals.operations.proposing import (
@@ -78,7 +79,7 @@ def reword(  # noqa: PLR0913  (what a wording consists of)
             request, evidence=tuple(evidence), rationale=rationale or current.rationale
         )
         refuse_unless_storable(request)
-        usable_type(actor, request)
+        refuse_unless_fitting(actor, usable_type(actor, request), head, request.params)
         if _says_the_same(current, request):
             return _standing(proposal)
         if current.number >= REVISIONS_AT_MOST:

@@ -4,9 +4,10 @@ from datetime import datetime
 from uuid import UUID
 
 from approvals import lifecycle
-from approvals.models import Proposal
+from approvals.models import Decision, Proposal
 from approvals.operations.exposing import release
 from approvals.operations.telling import tell_sent_back, tell_settled
+from approvals.policy import SIGNED
 from console.actors import Actor
 from console.canonical import Json
 from console.doorbell.operations.ringing import ring_task
@@ -25,7 +26,10 @@ _SETTLED = (
 
 
 def settle(proposal: Proposal, status: str, *, actor: Actor, reason: str, now: datetime) -> None:
-    """Close a locked proposal; part of the caller's transaction."""
+    """Close a locked proposal; part of the caller's transaction.
+
+    Its line in the ledger holds the votes that were given blindly.
+    """
     if not lifecycle.may_move(proposal.status, status):
         raise RuntimeError(f"A {proposal.status} proposal cannot become {status}.")
     if proposal.paused_at is not None:
@@ -39,6 +43,8 @@ def settle(proposal: Proposal, status: str, *, actor: Actor, reason: str, now: d
         release(proposal)
     tell_settled(proposal, now=now)
     body: dict[str, Json] = {"status": status, "revision": proposal.revision, "reason": reason}
+    if votes := _votes(proposal):
+        body["votes"] = votes
     append(actor, f"proposal.{status}", f"proposal:{proposal.id}", body)
     wake(proposal)
     announce(proposal.id, proposal.workspace_id)
@@ -56,6 +62,26 @@ def send_back(proposal: Proposal, *, actor: Actor, reason: str, now: datetime) -
     append(actor, "proposal.changes_requested", f"proposal:{proposal.id}", body)
     wake(proposal)
     announce(proposal.id, proposal.workspace_id)
+
+
+def said_in(decision: Decision) -> dict[str, Json]:
+    """Return what of a decision nobody learns who is blind to it."""
+    return {
+        "choice": decision.choice,
+        "reason": decision.reason,
+        "reason_code": decision.reason_code,
+        "ticked": decision.ticked,
+    }
+
+
+def _votes(proposal: Proposal) -> list[Json]:
+    """Return what was decided blindly, which no line of the ledger has said before."""
+    blind = proposal.revisions.filter(terms__level__gte=SIGNED).values("number")
+    made = Decision.objects.filter(proposal=proposal, revision__in=blind)
+    return [
+        {"decision": str(row.id), "person": f"person:{row.person_id}", **said_in(row)}
+        for row in made.order_by("decided_at", "id")
+    ]
 
 
 def wake(proposal: Proposal) -> None:

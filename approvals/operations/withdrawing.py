@@ -38,9 +38,12 @@ def withdraw_from(*, actor: Actor, origin: str, reason: str, now: datetime) -> i
             workspace_id=actor.workspace_id, origin=origin
         )
         is_held = Q(status="approved", executions__status="held")
-        found = list(rows.filter(Q(status__in=lifecycle.OPEN) | is_held).order_by("id"))
-        for proposal in found:
+        withdrawn = 0
+        for proposal in rows.filter(Q(status__in=lifecycle.OPEN) | is_held).order_by("id"):
             held = Execution.objects.filter(proposal=proposal, status="held")
-            held.update(status="recalled", problem=reason)
-            settle(proposal, "withdrawn", actor=actor, reason=reason, now=now)
-    return len(found)
+            recalled = held.update(status="recalled", problem=reason)
+            # The sender may have carried it out while this waited for the proposal.
+            if recalled or lifecycle.is_open(proposal.status):
+                settle(proposal, "withdrawn", actor=actor, reason=reason, now=now)
+                withdrawn += 1
+    return withdrawn

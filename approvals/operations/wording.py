@@ -47,7 +47,8 @@ def write_revision(
         measure=shown.measure.to_json(),
         sources=[*shown.sources],
         terms=frame.terms.to_json(),
-        lineage=proposal.lineage,
+        # Who set the terms has no part in the proposal, and does not decide under them either.
+        lineage=sorted({*proposal.lineage, *frame.terms.by}),
         author=author.to_json(),
         rationale=words.rationale,
         why=words.why,

@@ -55,7 +55,6 @@ __all__ = [
     "answer",
     "authority",
     "authority_limits",
-    "count_open",
     "delegations",
     "detail",
     "eligible",
@@ -165,12 +164,6 @@ def open_proposals(workspace_id: UUID) -> QuerySet[Proposal]:
     counted = approves.order_by().values("proposal").annotate(n=Count("*")).values("n")
     rows = proposals(workspace_id).filter(status__in=lifecycle.OPEN)
     return rows.annotate(approvals=Coalesce(Subquery(counted), 0))
-
-
-def count_open(workspace_id: UUID, *, at_most: int = 1000) -> int:
-    """Return how many proposals wait, counted up to a limit so that the page stays quick."""
-    rows = Proposal.objects.filter(workspace=workspace_id, status__in=lifecycle.OPEN)
-    return rows.order_by()[:at_most].count()
 
 
 def recently_settled(workspace_id: UUID, *, size: int = 10) -> list[Proposal]:

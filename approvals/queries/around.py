@@ -3,12 +3,14 @@
 Takes what a page shows, so that what has no rows of its own can be shown by the same page.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db.models import Q
 
 from approvals import lifecycle
 from approvals.models import Proposal, Revision
+from approvals.policy import SIGNED
 from approvals.queries import Detail, revisions
 
 
@@ -21,6 +23,12 @@ def wording(found: Detail, number: int) -> Revision | None:
     """Return an earlier wording, if it is there."""
     rows = Revision.objects.filter(proposal=found.proposal.id, number=number)
     return rows.defer("sealed").first()
+
+
+def signed_while_open(workspace_id: UUID, proposal_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of the proposals on which signed decisions are being made."""
+    rows = Proposal.objects.filter(workspace=workspace_id, id__in=proposal_ids, level__gte=SIGNED)
+    return list(rows.filter(status__in=lifecycle.OPEN).values_list("id", flat=True))
 
 
 def neighbours(found: Detail) -> tuple[UUID | None, UUID | None]:

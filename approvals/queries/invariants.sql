@@ -104,6 +104,12 @@ WHERE p.status = 'approved'
         WHERE e.proposal_id = p.id AND e.revision = p.revision
     );
 
+-- name: what was carried out stays approved
+SELECT e.id
+FROM approvals_execution e
+JOIN approvals_proposal p ON p.id = e.proposal_id
+WHERE e.status = 'succeeded' AND (p.status <> 'approved' OR p.revision <> e.revision);
+
 -- name: whoever decides holds a role at that moment
 SELECT d.id
 FROM approvals_decision d
@@ -182,6 +188,21 @@ WHERE NOT EXISTS (
         AND l.verb = 'proposal.decided' AND l.actor->>'id' = d.person_id::text
         AND l.body->>'digest' = d.digest
 );
+
+-- name: what was decided blindly stands in the line that settled it
+SELECT d.id
+FROM approvals_decision d
+JOIN approvals_proposal p ON p.id = d.proposal_id
+JOIN approvals_revision r ON r.proposal_id = d.proposal_id AND r.number = d.revision
+WHERE (r.terms->>'level')::int >= 3
+    AND p.status NOT IN ('pending', 'info_requested', 'changes_requested')
+    AND NOT EXISTS (
+        SELECT
+        FROM ledger_entry l
+        WHERE l.workspace_id = d.workspace_id AND l.subject = 'proposal:' || d.proposal_id
+            AND l.body->'votes' @> jsonb_build_array(jsonb_build_object(
+                'decision', d.id::text, 'choice', d.choice, 'reason', d.reason))
+    );
 
 -- name: a broken glass is followed by two reviews by others
 SELECT b.id

@@ -49,7 +49,7 @@ def as_reviewers(workspace_id: UUID, pairs: Sequence[tuple[UUID, UUID | None]]) 
     """Return each person, with whom they stand in for, as a reviewer, in the order given."""
     everybody = {person for pair in pairs for person in pair if person}
     members = members_of(workspace_id, everybody)
-    held = authority(workspace_id, list({person for person, _ in pairs}))
+    held = authority(workspace_id, list(everybody))
     return [
         Reviewer(
             kind="person",
@@ -59,6 +59,7 @@ def as_reviewers(workspace_id: UUID, pairs: Sequence[tuple[UUID, UUID | None]]) 
             stands_for=f"person:{other}" if other else "",
             lent=members.get(other, NOBODY).roles if other else frozenset(),
             authority=tuple(held.get(person, ())),
+            lent_authority=tuple(held.get(other, ())) if other else (),
         )
         for person, other in pairs
     ]

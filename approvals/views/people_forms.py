@@ -1,18 +1,21 @@
 """What people type to say who may approve how much, and who stands in for whom."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.core.validators import MaxValueValidator
 
 from approvals.operations.authorising import NOTE_AT_MOST
 from approvals.operations.delegating import REASON_AT_MOST
 
 People = Sequence[tuple[UUID, str]]
 _DAY = {"type": "date"}
+# The day after the last one has to be a day, too.
+_IN_TIME = [MaxValueValidator(date(2999, 12, 31))]
 
 
 class LimitForm(forms.Form):
@@ -43,6 +46,7 @@ class LimitForm(forms.Form):
     last_day = forms.DateField(
         label="Last day, in UTC",
         required=False,
+        validators=_IN_TIME,
         widget=forms.DateInput(attrs=_DAY),
         help_text="Such as the day on which a licence ends; empty is for good.",
     )
@@ -76,7 +80,9 @@ class AwayForm(forms.Form):
     person = forms.TypedChoiceField(label="Who is away", coerce=UUID)
     delegate = forms.TypedChoiceField(label="Who stands in", coerce=UUID)
     first_day = forms.DateField(label="First day, in UTC", widget=forms.DateInput(attrs=_DAY))
-    last_day = forms.DateField(label="Last day, in UTC", widget=forms.DateInput(attrs=_DAY))
+    last_day = forms.DateField(
+        label="Last day, in UTC", validators=_IN_TIME, widget=forms.DateInput(attrs=_DAY)
+    )
     reason = forms.CharField(label="Reason", required=False, max_length=REASON_AT_MOST)
 
     def __init__(self, people: People, delegates: People, *args: Any, **kwargs: Any) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast, get_args
+from typing import cast, get_args
 from uuid import UUID
 
 from django.contrib import messages
@@ -27,15 +27,13 @@ from approvals.queries import Detail, canaries
 from approvals.showing import drafts, unchanged
 from approvals.showing.deciding import Typed, decision
 from approvals.showing.difference import record
+from approvals.showing.reading import reader
 from approvals.views.answering import found, page, refusal, reply, to_detail
 from approvals.views.signing import stepped_up
 from console.access.operations.stepping_up import StepUpFailed, StepUpLocked, StepUpRequired
 from console.canonical import Json
-from console.errors import Conflict, Invalid, Refused
+from console.errors import Conflict, Invalid, NotFound, Refused
 from console.pages import WorkspaceRequest, workspace_view
-
-if TYPE_CHECKING:
-    from approvals.models import Canary
 
 _DRAFT = "draft"
 _DIGITS_AT_MOST = 9
@@ -47,9 +45,10 @@ _NOT_PROVEN = (StepUpRequired, StepUpFailed, StepUpLocked)
 @workspace_view("see")
 def proposal_detail(request: WorkspaceRequest, proposal_id: UUID) -> HttpResponse:
     """Show what exactly would happen, and the place to decide on it."""
-    if planted := canaries.mine(request.workspace.id, UUID(request.actor.id), proposal_id):
-        return _planted(request, planted)
-    who = found(request, proposal_id)
+    try:
+        who = reader(queries.detail(request.workspace.id, proposal_id), request.actor)
+    except NotFound:
+        return _planted(request, proposal_id)
     number, now = who.found.revision.number, datetime.now(UTC)
     looked_at = note(actor=request.actor, proposal_id=proposal_id, revision=number, now=now)
     typed = drafts.opened(who.found, request.session.pop(_DRAFT, None))
@@ -135,12 +134,16 @@ def proposal_rebase(request: WorkspaceRequest, proposal_id: UUID) -> HttpRespons
     return to_detail(request, proposal_id)
 
 
-def _planted(request: WorkspaceRequest, row: "Canary") -> HttpResponse:
-    """Show a canary like any proposal until it is answered, and then what was wrong with it."""
+def _planted(request: WorkspaceRequest, canary_id: UUID) -> HttpResponse:
+    """Show a canary like any proposal until it is answered, and then what was wrong with it.
+
+    Raises: NotFound (404) where it is nothing of this person's either.
+    """
+    row = canaries.canary(request.workspace.id, UUID(request.actor.id), canary_id)
     if row.answered_at is not None:
         context = {"canary": row, "answered": answered(row)}
         return render(request, "approvals/canary.html", context)
-    who = found(request, row.id)
+    who = reader(canaries.detail_of(row), request.actor)
     typed = drafts.opened(who.found, request.session.pop(_DRAFT, None))
     return page(request, who, decision(who, typed=typed))
 

@@ -136,7 +136,7 @@ def _proven(form: QueryDict, person: UUID, prepared: Prepared, now: datetime) ->
 def _assertion(text: str) -> Mapping[str, Any]:
     try:
         answer = json.loads(text[:_ASSERTION_AT_MOST])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Invalid("A passkey's answer is JSON.", field="passkey") from error
     if not isinstance(answer, dict):
         raise Invalid("A passkey's answer is a JSON object.", field="passkey")

@@ -75,6 +75,42 @@ def test_a_bad_expression_says_where(text: str, sentence: str, line: int, column
     assert (bad.value.sentence, bad.value.line, bad.value.column) == (sentence, line, column)
 
 
+def doubled(by: str, steps: int) -> str:
+    """Return an expression that puts a value together with itself at each step."""
+    inner = f"v{steps} == v{steps}"
+    for step in range(steps, 0, -1):
+        inner = f"[{by.format(v=f'v{step - 1}')}].all(v{step}, {inner})"
+    return f'["{"a" * 10}"].all(v0, {inner})'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        doubled("{v} + {v}", 26),
+        doubled("[{v}, {v}]", 24),
+        "fields.map(f, {'a': f, 'b': f}) == []",
+        "fields.map(f, [f, f]).map(f, [f, f]) == []",
+        "fields.all(f, 1 in[f.value, f.value])",
+    ],
+)
+def test_nothing_can_be_doubled_until_a_machine_is_full(text: str) -> None:
+    with pytest.raises(cel.BadExpression, match="nothing is put together anew"):
+        cel.check(text, "action")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'fields.exists(f, f.path in ["/a+b", "/{x}"] && f.op == "add") // + [',
+        "fields.all(f, f.value in [1, -2.5, true]) || amount + 1.0 > 2.0",
+        'params.lines.exists(line, line["amount"] == fields[0].path)',
+        "size(params.lines + fields) > 3 && {'a': 1}.size() == 1",
+    ],
+)
+def test_plain_lists_and_sums_elsewhere_are_fine(text: str) -> None:
+    cel.check(text, "action")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -8,7 +8,10 @@ import pytest
 
 from approvals import packing
 from approvals.models import Decision, Execution, Signature
-from approvals.operations.deciding import Incomplete
+from approvals.operations.deciding import AlreadyDecided, Incomplete
+from approvals.operations.delegating import delegate
+from approvals.operations.expiring import expire_due
+from approvals.operations.reevaluating import reevaluate_all
 from approvals.operations.signing import MeaningUnknown
 from approvals.policy import Choice
 from approvals.queries.facts import fact_of
@@ -73,6 +76,51 @@ def test_is_signed_by_two_and_carried_out(cast: Cast) -> None:
     signed = Signature.objects.get(person=UUID(cast.ana.id))
     lines = ledger.entries(cast.workspace.id).filter(verb="proposal.decided").order_by("seq")
     assert lines[0].body["signature"] == signed.digest
+
+
+def test_the_ledger_tells_what_was_said_once_it_is_settled(cast: Cast) -> None:
+    proposal_id = cast.ask()
+    approve(cast, cast.ana, proposal_id, reason="Zanzibar called")
+    lines = ledger.entries(cast.workspace.id).filter(subject=f"proposal:{proposal_id}")
+    [first] = lines.filter(verb="proposal.decided")
+    assert sorted(first.body) == ["digest", "revision", "signature", "stands_for"]
+    assert "Zanzibar" not in str([line.body for line in lines])
+    approve(cast, cast.ben, proposal_id)
+    votes = lines.get(verb="proposal.approved").body["votes"]
+    assert [(each["person"], each["choice"], each["reason"]) for each in votes] == [
+        (cast.ana.ref, "approve", "Zanzibar called"),
+        (cast.ben.ref, "approve", "because"),
+    ]
+    assert cast.ledger_objection() is None
+
+
+def test_the_ledger_tells_of_what_was_never_agreed_as_well(cast: Cast) -> None:
+    proposal_id, at = cast.ask(), now()
+    approve(cast, cast.ana, proposal_id)
+    cast.policy(level=2)
+    assert reevaluate_all(actor=cast.setup, now=at) == 1
+    assert expire_due(now=at + timedelta(days=30)) == 1
+    lines = ledger.entries(cast.workspace.id).filter(subject=f"proposal:{proposal_id}")
+    [vote] = lines.get(verb="proposal.expired").body["votes"]
+    assert (vote["person"], vote["choice"]) == (cast.ana.ref, "approve")
+
+
+def test_whose_vote_is_taken_learns_not_which_way(cast: Cast) -> None:
+    delegate(
+        actor=cast.ana,
+        person_id=UUID(cast.ana.id),
+        delegate_id=UUID(cast.ben.id),
+        begins_at=now() - timedelta(hours=1),
+        ends_at=now() + timedelta(hours=1),
+        reason="",
+        now=now(),
+    )
+    proposal_id = cast.ask()
+    approve(cast, cast.ana, proposal_id)
+    with pytest.raises(AlreadyDecided) as refused:
+        approve(cast, cast.ben, proposal_id, stands_for=UUID(cast.ana.id))
+    assert "approve" not in str(refused.value.details)
+    assert approve(cast, cast.ben, proposal_id) == "approved"
 
 
 def test_refuses_a_signature_without_a_proof(cast: Cast) -> None:

@@ -107,6 +107,15 @@ class TestLineage:
             cast.decide(cast.ben, proposal_id, **for_(cast.ana))
         assert cast.decide(cast.ben, proposal_id) == "approved"
 
+    def test_refuses_whom_an_author_named_to_stand_in(self, cast: Cast) -> None:
+        made = lend(cast, cast.ana, cast.ben, by=cast.ada)
+        proposal_id = cast.ask(lineage=(cast.ada.ref,))
+        with pytest.raises(InLineage, match="Whoever named you"):
+            cast.decide(cast.ben, proposal_id, **for_(cast.ana))
+        lend(cast, cast.ana, cast.ben)
+        end_delegation(actor=cast.ada, delegation_id=made, now=now())
+        assert cast.decide(cast.ben, proposal_id, **for_(cast.ana)) == "approved"
+
     def test_refuses_an_author_who_stands_in_for_somebody(self, cast: Cast) -> None:
         lend(cast, cast.ana, cast.eve)
         with pytest.raises(InLineage):
@@ -214,6 +223,13 @@ class TestMaking:
             ({"ends_at": datetime.fromisoformat("2020-01-01T00:00:00Z")}, "ends_at"),
             ({"begins_at": now() + 2 * HOUR}, "ends_at"),
             ({"ends_at": now() + timedelta(days=400)}, "ends_at"),
+            (
+                {
+                    "begins_at": datetime.fromisoformat("9999-12-31T00:00:00-14:00"),
+                    "ends_at": datetime.fromisoformat("9999-12-31T23:59:00-14:00"),
+                },
+                "ends_at",
+            ),
             ({"reason": "x" * 301}, "reason"),
             ({"reason": "a\x00b"}, "reason"),
         ],

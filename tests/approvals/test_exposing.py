@@ -14,6 +14,7 @@ from approvals.operations.deciding import Act as Decided
 from approvals.operations.deciding import Seen, decide
 from approvals.operations.executing import carry_out_due
 from approvals.operations.expiring import expire_due
+from approvals.operations.previewing import EffectImpossible
 from approvals.operations.proposing import Request, propose
 from approvals.operations.rebasing import rebase
 from approvals.operations.recalling import recall
@@ -61,6 +62,11 @@ class TestRule:
         assert other[0].key != self.share().key
         assert self.share(subject="elsewhere").key == self.share().key
 
+    @pytest.mark.parametrize("spelled", ["quickfix", "Quick fix", " QUICKFIX\u00a0"])
+    def test_counts_a_payee_once_however_it_is_spelled(self, spelled: str) -> None:
+        [other] = exposing.shares(self.TERMS, self.EUR, {"counterparty": spelled})
+        assert other.key == self.share().key
+
     @pytest.mark.parametrize(
         "measure", [Measure(), Measure(Decimal(10_000), "USD", "Quickfix"), Measure(None, "EUR")]
     )
@@ -89,6 +95,24 @@ class TestRule:
             "Together EUR 30,000 for counterparty Quickfix within 1 day (10,000 here, 20,000 "
             "waiting or done); the limit is EUR 20,000."
         )
+
+
+class TestReading:
+    """What a proposer states as amount is counted, or it is not proposed."""
+
+    @pytest.mark.parametrize("amount", ["30 000", "30,000.00", "NaN", "Infinity", "much"])
+    def test_refuses_an_amount_that_cannot_be_read(self, amount: str) -> None:
+        with pytest.raises(EffectImpossible, match="not a plain number"):
+            Bank.build().send(amount)
+
+    @pytest.mark.parametrize("currency", ["eur", "EURO", "", "E"])
+    def test_refuses_an_amount_of_no_currency(self, currency: str) -> None:
+        with pytest.raises(EffectImpossible, match="needs a currency"):
+            Bank.build().send(currency=currency)
+
+    def test_leaves_alone_what_names_no_amount(self) -> None:
+        bank = Bank.build(limits=(limit(),))
+        assert bank.cast.look(bank.send("")).proposal.amount is None
 
 
 class TestSplit:

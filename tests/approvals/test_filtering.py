@@ -42,6 +42,8 @@ def test_reads_what_is_written(asked: dict[str, str], name: str, value: object) 
         ({"due_before": "0h"}, "due_before"),
         ({"due_before": "2026-11-21T13:00"}, "due_before"),
         ({"due_before": "soon"}, "due_before"),
+        ({"due_before": "9999-12-31T23:59:59-14:00"}, "due_before"),
+        ({"due_before": "0001-01-01T00:00+14:00"}, "due_before"),
         ({"assignee": "ana"}, "assignee"),
         ({"eligible": "none"}, "eligible"),
         ({"status": "done"}, "status"),

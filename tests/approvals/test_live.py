@@ -10,6 +10,7 @@ import pytest
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.db import connections
+from django.test import Client
 
 from console.access.operations.granting import revoke_role
 from console.asgi import application
@@ -207,6 +208,17 @@ async def test_a_socket_closes_for_what_is_not_there(told: House) -> None:
             assert (closing["type"], closing["code"]) == ("websocket.close", 4404)
 
 
+async def test_a_socket_ends_at_once_with_its_session(told: House) -> None:
+    async with opened(told, "ben", "queue/") as socket, opened(told, "ana", "queue/") as other:
+        for each in (socket, other):
+            await shows(each, "No agent has proposed anything yet")
+        cookie = dict(socket.scope["headers"] or ())[b"cookie"].decode()
+        await act(Client(headers={"cookie": cookie}).post, "/sign-out/")
+        closing = await socket.receive_output(timeout=WAITED_SECONDS)
+        assert (closing["type"], closing["code"]) == ("websocket.close", 4401)
+        assert await other.receive_nothing()
+
+
 async def test_a_socket_ends_with_the_right_to_see(told: House) -> None:
     async with opened(told, "ben", "queue/") as socket:
         await shows(socket, "No agent has proposed anything yet")
@@ -219,8 +231,8 @@ async def test_a_socket_ends_with_the_right_to_see(told: House) -> None:
 
 async def test_the_ledger_grows_as_it_is_written(told: House) -> None:
     async with opened(told, "cleo", "ledger/") as socket:
-        await shows(socket, "policy set")
+        await shows(socket, "state created")
         proposal = await act(told.propose, "set_note")
         await shows(socket, f"/proposals/{proposal}/")
     async with opened(told, "cleo", f"ledger/?subject=proposal%3A{proposal}") as socket:
-        assert "policy set" not in await shows(socket, "proposal made")
+        assert "state created" not in await shows(socket, "proposal made")

@@ -92,12 +92,12 @@ class TestQueue:
             house.propose("set_note", note=f"note {number}")
         house.decide("ana", house.propose("set_note", note="settled"))
         page(browser, house.url("queue"))
-        with django_assert_num_queries(20):
+        with django_assert_num_queries(21):
             page(browser, house.url("queue"))
         for number in range(27):
             house.propose("set_note", note=f"other {number}", vendor=f"V-{number % 5 + 1}")
             house.decide("ana", house.propose())
-        with django_assert_num_queries(20):
+        with django_assert_num_queries(21):
             page(browser, house.url("queue"))
 
     def test_turns_pages_without_losing_or_doubling_a_row(

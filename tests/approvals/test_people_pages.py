@@ -87,6 +87,7 @@ def test_an_admin_sets_a_limit_and_takes_it_back(cast: Cast) -> None:
         ({"amount": "5"}, "A currency is its code of three letters."),
         ({"currency": "EUR"}, "A currency goes with an amount."),
         ({"last_day": "2020-01-01"}, "It ends after now."),
+        ({"last_day": "9999-12-31"}, "less than or equal to"),
         ({"action_types": " , "}, "Name 1 to 50 kinds of action"),
         ({"person": ""}, "This field is required."),
     ],

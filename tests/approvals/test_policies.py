@@ -12,6 +12,7 @@ from agents.restoring import Wanted
 from approvals import queries, rulebook
 from approvals.amending import Amendment
 from approvals.models import ActionType, Proposal, Verdict
+from approvals.operations.deciding import InLineage
 from approvals.operations.policing import (
     PolicyInvalid,
     PolicyOutdated,
@@ -42,6 +43,7 @@ from tests.terms import asking, set_rules
 pytestmark = pytest.mark.django_db
 ONE = Rule('action == "pay"', asking("Payments"))
 TWO = Rule('action == "adjust"', asking("Adjustments", approvals=2))
+TWO_STRICTER = Rule('action == "adjust"', asking("Adjustments", approvals=2, hold_seconds=7))
 
 
 @pytest.fixture
@@ -386,3 +388,35 @@ def test_no_policies_are_imported(cast: Cast) -> None:
         for who in (cast.ada, replace(cast.zoe)):
             with pytest.raises(ReservedKey):
                 import_document(actor=who, wanted=wanted, document=everything, now=now())
+
+
+def test_whoever_changed_a_rule_does_not_decide_under_it(cast: Cast, amir: Actor) -> None:
+    waiting = cast.ask()
+    agree(cast, amir, change(cast, put(stricter(ONE, hold_seconds=7), 1)))
+    assert rules_of(cast)["Payments"].terms.by == (cast.ada.ref,)
+    reevaluate_all(actor=cast.setup, now=now())
+    for proposal_id in (waiting, cast.ask(71)):
+        shown = cast.look(proposal_id)
+        assert cast.ada.ref in shown.revision.lineage
+        # They have no part in the proposal itself: they do not answer for it, or take it back.
+        assert cast.ada.ref not in shown.proposal.lineage
+        with pytest.raises(InLineage):
+            cast.decide(cast.ada, proposal_id)
+    assert cast.decide(amir, waiting) == "approved"
+
+
+def test_nobody_puts_a_change_forward_as_somebody_elses(cast: Cast) -> None:
+    wanted = put(stricter(ONE, hold_seconds=7), 1)
+    for by in ((), (cast.ana.ref,), (cast.ada.ref, cast.ana.ref)):
+        params = replace(wanted, by=by).to_params()
+        request = Request("policies", rulebook.CHANGE, params, cast.ada.ref, "1")
+        with pytest.raises(PoliciesProtected):
+            propose(actor=cast.ada, request=request, now=now())
+
+
+def test_what_the_system_proposes_nobody_wrote(cast: Cast, amir: Actor) -> None:
+    agree(cast, amir, change(cast, put(TWO_STRICTER, 1)))
+    agree(cast, amir, change(cast, put(stricter(TWO_STRICTER, level=2), 2), by=cast.setup))
+    assert rules_of(cast)["Adjustments"].terms.by == (cast.ada.ref,)
+    agree(cast, amir, change(cast, put(stricter(ONE, hold_seconds=7), 1), by=cast.setup))
+    assert rules_of(cast)["Payments"].terms.by == ()

@@ -53,6 +53,14 @@ CAST = {
     "l": person("lena", "reviewer", authority=(Authority(("p*",), Decimal("70.50"), "EUR"),)),
     "m": person("mara", "reviewer", authority=(Authority(("refund", "note_*")),)),
 }
+# Noa has no limits of her own; she stands in for Karl, whose limit binds her, or for Lena.
+CAST["n"] = person(
+    "noa",
+    stands_for="person:karl",
+    lent=frozenset({"reviewer"}),
+    lent_authority=CAST["k"].authority,
+)
+CAST["o"] = replace(CAST["n"], stands_for="person:lena", lent_authority=CAST["l"].authority)
 QUESTION = Question(TERMS, ("agent:scout", "person:eve"), STAKE, NOW)
 CHOICES: dict[str, Choice] = {"+": "approve", "-": "reject", "?": "request_changes"}
 
@@ -145,6 +153,7 @@ LINEAGE = "You took part in making this proposal, so somebody else has to decide
 BEHIND = "Whom you stand in for took part in making this proposal."
 ROLE = "This decision needs the role reviewer or admin."
 BEYOND = "This goes beyond what you may approve; somebody with more authority has to."
+BEYOND_THEM = "This goes beyond what the person you stand in for may approve."
 
 
 @pytest.mark.parametrize(
@@ -160,6 +169,9 @@ BEYOND = "This goes beyond what you may approve; somebody with more authority ha
         (CAST["x"], "not_eligible", ROLE),
         (CAST["k"], "authority_exceeded", BEYOND),
         (CAST["m"], "authority_exceeded", BEYOND),
+        (CAST["n"], "authority_exceeded", BEYOND_THEM),
+        (CAST["o"], "", ""),
+        (replace(CAST["o"], authority=CAST["k"].authority), "authority_exceeded", BEYOND),
         (replace(CAST["e"], roles=frozenset()), "lineage", LINEAGE),
         (replace(CAST["a"], kind="client"), "not_eligible", PEOPLE_ONLY),
         (replace(CAST["a"], kind="agent"), "not_eligible", PEOPLE_ONLY),
@@ -210,6 +222,7 @@ def test_a_filter_that_gives_no_answer_counts_nobody(text: str, counts: bool) ->
 def test_terms_are_kept_and_read_back_unchanged() -> None:
     limit = Limit(("counterparty",), "30000.00", "EUR", 86_400, "raise", 3, (Threshold(2),))
     whole = replace(ESCALATED, limits=(limit,), sample=0.25, number=7, clause="true", edits=False)
+    whole = replace(whole, by=("person:ana", "person:ben"))
     assert Terms.from_json(whole.to_json()) == whole
     assert Terms.from_json(whole.to_json(), escalated=True).asked == ESCALATED.escalate_to
 
@@ -226,6 +239,7 @@ def test_terms_are_kept_and_read_back_unchanged() -> None:
         (replace(TERMS, edits=False), False),
         (replace(TERMS, thresholds=EITHER[:1]), False),
         (replace(TERMS, expires_seconds=3_601), False),
+        (replace(TERMS, by=("person:ana",)), False),
     ],
 )
 def test_the_same_is_asked_for_whatever_the_version(other: Terms, same: bool) -> None:

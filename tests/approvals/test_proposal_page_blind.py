@@ -112,5 +112,20 @@ async def test_pushes_nothing_of_it(told: House) -> None:
         assert of_the_first(await shows(socket, "Anything else?")) == []
     async with opened(told, "cleo", f"proposals/{proposal}/?seen=1") as socket:
         assert REASON in await shows(socket, "Needs 1 more")
+    async with opened(told, "ben", f"ledger/?subject=proposal:{proposal}") as socket:
+        assert of_the_first(await shows(socket, "kept back until you have decided")) == []
     await asyncio.sleep(0)
     await sync(connections.close_all)()
+
+
+@pytest.mark.django_db
+def test_shows_nothing_of_it_in_the_ledger(house: House) -> None:
+    proposal = decided_by_ana(house)
+    page, subject = house.url("ledger"), {"subject": f"proposal:{proposal}"}
+    for asked in (subject, {}):
+        html = house.client("ben").get(page, asked).content.decode()
+        assert "kept back until you have decided" in html
+        assert "proposal decided" not in html
+        assert REASON not in html
+    for name in ("ana", "cleo"):
+        assert "proposal decided" in house.client(name).get(page, subject).content.decode()

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from threading import Event
+from time import sleep
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +14,7 @@ from agents.models import Job, Run
 from agents.operations.submitting import JobRequest, submit
 from agents.workflows import Workflow
 from approvals.models import Decision, Execution, Proposal
+from approvals.operations import executing
 from approvals.operations.deciding import Act as Decided
 from approvals.operations.deciding import Seen, decide
 from approvals.operations.executing import carry_out_due
@@ -18,12 +22,13 @@ from approvals.operations.expiring import expire_due
 from approvals.operations.proposing import Request, propose
 from approvals.operations.rebasing import rebase
 from approvals.operations.recalling import recall
-from approvals.operations.withdrawing import withdraw
+from approvals.operations.withdrawing import withdraw, withdraw_from
 from approvals.policy import Choice, Threshold
 from console.actors import Actor
 from console.doorbell.models import Ring
 from snapshots.diff import Change
 from snapshots.models import Snapshot
+from snapshots.operations.committing import commit
 from tests.racing import Act, Race, race
 from tests.story import BOOK, Cast, now
 from tests.terms import reason_code_for
@@ -261,6 +266,29 @@ def test_the_timer_against_a_withdrawal(cast: Cast, both: Race, pairs: int) -> N
         assert said in ([1, "expired"], [0, "withdrawn"])
         assert len(cast.said(f"proposal:{proposal_id}")) == 2, number
     assert cast.ledger_objection() is None
+
+
+def test_the_sender_against_the_end_of_the_run(
+    cast: Cast, both: Race, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast.policy(hold_seconds=60)
+    proposal_id = cast.ask(amount=1, origin="run:5")
+    cast.decide(cast.ana, proposal_id)
+    is_sending = Event()
+
+    def slowly(**what: Any) -> Snapshot:
+        is_sending.set()
+        sleep(0.3)
+        return commit(**what)
+
+    def end() -> int:
+        is_sending.wait(10)
+        return withdraw_from(actor=cast.setup, origin="run:5", reason="", now=now())
+
+    monkeypatch.setattr(executing, "commit", slowly)
+    assert both.run(sending(now() + timedelta(seconds=61)), end) == [1, 0]
+    assert cast.answer(proposal_id).status == "approved"
+    assert_whole(cast, paid=1)
 
 
 @PAIRS

@@ -263,6 +263,41 @@ def test_a_change_makes_new_rules_of_the_old_ones(change: Amendment, names: str)
     assert Amendment.from_params(change.to_params()) == change
 
 
+WROTE, CHANGES = ("person:olga",), ("person:ana", "person:ben")
+WRITTEN = [rulebook.Rule.from_json({**one.to_json(), "by": [*WROTE]}) for one in BOOK]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "by", "name", "authors"),
+    [
+        (Amendment("put", kept(name="d")), CHANGES, "d", CHANGES),
+        (Amendment("put", kept(name="d")), (), "d", ()),
+        (Amendment("put", kept(name="d", by=["person:eve"])), CHANGES, "d", CHANGES),
+        (Amendment("put", kept(name="b", level=1), name="b", version=3), CHANGES, "b", CHANGES),
+        # What the system proposes, nobody wrote; who wrote it before did.
+        (Amendment("put", kept(name="b", level=1), name="b", version=3), (), "b", WROTE),
+        (Amendment("put", kept(name="b", level=1), name="b", version=3), CHANGES, "a", WROTE),
+        (Amendment("move", name="b", version=3), CHANGES, "b", (*WROTE, *CHANGES)),
+        (Amendment("move", name="b", version=3), WROTE, "b", WROTE),
+        (Amendment("adopt", rules=(kept(name="x"),)), CHANGES, "x", CHANGES),
+    ],
+)
+def test_a_rule_keeps_who_changed_it_last(
+    wanted: Amendment, by: tuple[str, ...], name: str, authors: tuple[str, ...]
+) -> None:
+    change = replace(wanted, by=by)
+    assert Amendment.from_params(change.to_params()) == change
+    found = {rule.name: rule for rule in amended(WRITTEN, change)}
+    assert found[name].terms.by == authors
+    assert Rule.from_json(found[name].to_json()) == found[name]
+
+
+def test_another_author_alone_is_no_change_of_a_rule() -> None:
+    same = Amendment("put", WRITTEN[1].to_json(), name="b", version=3, by=CHANGES)
+    with pytest.raises(CannotDo, match="says already"):
+        amended(WRITTEN, same)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [

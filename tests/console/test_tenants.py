@@ -45,7 +45,15 @@ from tests.agents.stage import Stage, now
 pytestmark = pytest.mark.django_db(transaction=True)
 INSIDE = "w/<slug:workspace>/"
 # Enough for every form, so that a refusal is about the id and not about a missing word.
-FORM = {"revision": 1, "digest": "0" * 64, "choice": "approve", "reason": "because"}
+FORM = {
+    "revision": 1,
+    "digest": "0" * 64,
+    "choice": "approve",
+    "reason": "because",
+    "text": "So it is.",
+    "question": "Who?",
+    "seconds": "3600",
+}
 TOKENS: list[tuple[str, list[str]]] = [
     ("access:tokens", []),
     ("access:token_make", []),
