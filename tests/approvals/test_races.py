@@ -37,6 +37,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 PAIRS = pytest.mark.parametrize(
     "pairs", [50, pytest.param(1_000, marks=[pytest.mark.nightly, pytest.mark.timeout(1_200)])]
 )
+# Approve against approve, reject and expiry; against a rollback: tests/agents. 500 on every push.
+MANY = pytest.mark.parametrize(
+    "pairs", [75, pytest.param(2_500, marks=[pytest.mark.nightly, pytest.mark.timeout(1_800)])]
+)
 
 
 @pytest.fixture
@@ -93,7 +97,7 @@ def test_a_double_click_is_one_decision(cast: Cast, both: Race, pairs: int) -> N
     assert_whole(cast, paid=pairs)
 
 
-@PAIRS
+@MANY
 def test_two_reviewers_of_whom_one_is_enough(cast: Cast, both: Race, pairs: int) -> None:
     for _ in range(pairs):
         proposal_id = cast.ask(amount=1)
@@ -103,7 +107,7 @@ def test_two_reviewers_of_whom_one_is_enough(cast: Cast, both: Race, pairs: int)
     assert_whole(cast, paid=pairs)
 
 
-@PAIRS
+@MANY
 def test_two_reviewers_who_are_both_needed(cast: Cast, both: Race, pairs: int) -> None:
     cast.policy(approvals=2)
     for _ in range(pairs):
@@ -115,7 +119,7 @@ def test_two_reviewers_who_are_both_needed(cast: Cast, both: Race, pairs: int) -
     assert_whole(cast, paid=pairs)
 
 
-@PAIRS
+@MANY
 def test_a_yes_and_a_no(cast: Cast, both: Race, pairs: int) -> None:
     approved = 0
     for number in range(pairs):
@@ -228,7 +232,7 @@ def test_the_sender_against_a_recall(cast: Cast, both: Race, pairs: int) -> None
     assert cast.ledger_objection() is None
 
 
-@PAIRS
+@MANY
 def test_an_approval_against_the_timer(cast: Cast, both: Race, pairs: int) -> None:
     approved = 0
     for _ in range(pairs):
