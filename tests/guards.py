@@ -141,7 +141,7 @@ def _near(copy: Path, module: str) -> list[Path]:
 
 
 def _failures(copy: Path, paths: list[str]) -> tuple[str, ...]:
-    arguments = ("-q", "-x", "-p", "no:cacheprovider", "-m", "not browser and not nightly")
+    arguments = ("-q", "-x", "-rfE", "-p", "no:cacheprovider", "-m", "not browser and not nightly")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments, *paths],
         cwd=copy,
@@ -151,8 +151,9 @@ def _failures(copy: Path, paths: list[str]) -> tuple[str, ...]:
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    found = tuple(dict.fromkeys(_FAILED.findall(done.stdout)))
-    return found or ((f"exit status {done.returncode}",) if done.returncode > 1 else ())
+    if done.returncode not in {0, 1}:
+        raise RuntimeError(f"pytest gave no verdict: {done.stdout[-500:]}{done.stderr[-500:]}")
+    return tuple(dict.fromkeys(_FAILED.findall(done.stdout)))
 
 
 def main() -> int:
