@@ -115,7 +115,7 @@ def test_approving_everything_ends_on_the_recorded_state(
     assert ledger.verify(setup.workspace_id).objection is None
 
 
-@pytest.mark.parametrize("limit", [0, 1])
+@pytest.mark.parametrize("limit", [0, pytest.param(1, marks=pytest.mark.nightly)])
 def test_what_was_not_approved_never_happened(
     recording: Recording, setup: Actor, ana: Actor, limit: int
 ) -> None:

@@ -35,7 +35,7 @@ from tests.terms import reason_code_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 PAIRS = pytest.mark.parametrize(
-    "pairs", [50, pytest.param(1_000, marks=[pytest.mark.nightly, pytest.mark.timeout(1_200)])]
+    "pairs", [20, pytest.param(1_000, marks=[pytest.mark.nightly, pytest.mark.timeout(1_200)])]
 )
 # Approve against approve, reject and expiry; against a rollback: tests/agents. 500 on every push.
 MANY = pytest.mark.parametrize(

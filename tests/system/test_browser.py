@@ -163,6 +163,7 @@ def test_the_queue_says_what_is_new_while_a_job_runs(ana: Person) -> None:
     expect(row).to_have_count(1)
 
 
+@pytest.mark.nightly
 def test_an_idle_page_stays_connected(ana: Person) -> None:
     sockets: list[str] = []
     page = ana.context.new_page()

@@ -96,6 +96,7 @@ def test_serves_again_soon_after_the_database_was_killed(running: Console) -> No
     replay_during(running, "telehealth", lambda: None, "--decisions", "approve")
 
 
+@pytest.mark.nightly
 def test_loses_nothing_when_all_of_it_is_killed() -> None:
     with console(EMPTY) as one:
         waiting = one.manage("replay", str(DATA / "telehealth"), "--json")
