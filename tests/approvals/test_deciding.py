@@ -147,6 +147,14 @@ class TestAgreeing:
 class TestTwice:
     """The same click twice is one decision; another choice is another matter."""
 
+    def test_says_what_became_of_it_since(self, cast: Cast) -> None:
+        cast.policy(approvals=2)
+        proposal_id = cast.ask()
+        cast.decide(cast.ana, proposal_id)
+        withdraw(actor=cast.scout, proposal_id=proposal_id, reason="late", now=now())
+        with pytest.raises(AlreadySettled, match="withdrawn"):
+            cast.decide(cast.ana, proposal_id)
+
     @pytest.mark.parametrize(
         ("choice", "answer"), [("approve", "approved"), ("reject", "rejected")]
     )
