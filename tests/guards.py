@@ -31,7 +31,10 @@ RULES = ("approvals/policy.py",)
 TRIGGERS = ("approvals/migrations/0007_promises_of_decisions.py",)
 COPIED = ("console", "approvals", "snapshots", "agents", "templates", "static", "tests")
 # Where somebody would look first; the rest is asked only when these notice nothing.
-FIRST = ("deciding", "executing", "policy", "proposing", "exposing", "authority", "promises")
+FIRST = (
+    *("deciding", "executing", "policy", "proposing", "exposing"),
+    *("authority", "delegating", "promises"),
+)
 BESIDE = {"0007_promises_of_decisions": "promises", "verifying": "deciding", "finding": "asking"}
 _RAISE = re.compile(r"RAISE EXCEPTION '([^']+)'.*?;", re.DOTALL)
 _REASON = re.compile(r"RETURN '([^']+)';")
