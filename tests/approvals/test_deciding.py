@@ -346,6 +346,27 @@ class TestComplete:
     """A decision says what its level asks for."""
 
     @pytest.mark.parametrize(
+        ("act", "field"),
+        [
+            (Act("reject", "because"), "reason_code"),
+            (Act("reject", "because", "whatever"), "reason_code"),
+            (Act("request_changes", "because", ""), "reason_code"),
+            (Act("approve", fact="a\0b"), "fact"),
+            (Act("approve", fact="7" * 201), "fact"),
+        ],
+    )
+    def test_refuses_a_kind_of_reason_or_a_fact_that_is_none(
+        self, cast: Cast, act: Act, field: str
+    ) -> None:
+        proposal_id = cast.ask()
+        shown = cast.look(proposal_id).revision
+        seen = Seen(shown.number, shown.digest)
+        with pytest.raises(Incomplete) as refused:
+            decide(proposal_id=proposal_id, seen=seen, actor=cast.ana, act=act, now=now())
+        assert refused.value.details["field"] == field
+        assert decisions(proposal_id) == []
+
+    @pytest.mark.parametrize(
         ("level", "choice", "reason", "ticked", "why"),
         [
             (1, "reject", "", [], "Say why you reject"),
