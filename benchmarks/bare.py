@@ -6,4 +6,5 @@ The yardstick for a decision: the same server, the same database, and nothing of
 from console.settings import *  # noqa: F403  (it is that console, with another page)
 
 ROOT_URLCONF = "benchmarks.bare_page"
-MIDDLEWARE = []
+# Without this one its app refuses to start; it does nothing for a page like ours.
+MIDDLEWARE = ["allauth.account.middleware.AccountMiddleware"]

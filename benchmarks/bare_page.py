@@ -26,4 +26,9 @@ def vote(_request: HttpRequest, case: int) -> HttpResponse:
     return HttpResponse("kept")
 
 
-urlpatterns = [path("vote/<int:case>/", vote)]
+def ready(_request: HttpRequest) -> HttpResponse:
+    """Say that the server has started."""
+    return HttpResponse("ready")
+
+
+urlpatterns = [path("vote/<int:case>/", vote), path("readyz", ready)]
