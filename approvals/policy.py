@@ -212,7 +212,8 @@ class Reviewer:
 
     `roles` are their own. Who stands in for somebody (`stands_for`, a reference) brings that
     person's roles in `lent`, and is bound by that person's limits (`lent_authority`) beside their
-    own: nobody lends more than they have. Without any limit, a role is enough.
+    own: nobody lends more than they have. Without any limit, a role is enough. `named_by` are those
+    who made the delegations.
     """
 
     kind: str
@@ -223,6 +224,7 @@ class Reviewer:
     lent: frozenset[str] = frozenset()
     authority: tuple[Authority, ...] = ()
     lent_authority: tuple[Authority, ...] = ()
+    named_by: frozenset[str] = frozenset()
 
     @property
     def counts_as(self) -> frozenset[str]:
@@ -262,6 +264,9 @@ def objection_to(reviewer: Reviewer, question: Question) -> Objection | None:
         return Objection("lineage", sentence)
     if reviewer.stands_for in question.lineage:
         sentence = "Whom you stand in for took part in making this proposal."
+        return Objection("lineage", sentence)
+    if reviewer.named_by and reviewer.named_by <= set(question.lineage):
+        sentence = "Whoever named you to stand in took part in making this proposal."
         return Objection("lineage", sentence)
     if not any(fits(reviewer, item) for item in question.terms.asked):
         needed = " or ".join(question.terms.roles) or "nobody has"

@@ -50,6 +50,7 @@ def as_reviewers(workspace_id: UUID, pairs: Sequence[tuple[UUID, UUID | None]]) 
     everybody = {person for pair in pairs for person in pair if person}
     members = members_of(workspace_id, everybody)
     held = authority(workspace_id, list(everybody))
+    makers = _makers(workspace_id, pairs)
     return [
         Reviewer(
             kind="person",
@@ -60,9 +61,25 @@ def as_reviewers(workspace_id: UUID, pairs: Sequence[tuple[UUID, UUID | None]]) 
             lent=members.get(other, NOBODY).roles if other else frozenset(),
             authority=tuple(held.get(person, ())),
             lent_authority=tuple(held.get(other, ())) if other else (),
+            named_by=makers.get((person, other), frozenset()),
         )
         for person, other in pairs
     ]
+
+
+def _makers(
+    workspace_id: UUID, pairs: Sequence[tuple[UUID, UUID | None]]
+) -> dict[tuple[UUID, UUID | None], frozenset[str]]:
+    """Return who named whom to stand in for whom; asks nothing where nobody stands in."""
+    away = {other for _, other in pairs if other}
+    if not away:
+        return {}
+    rows = Delegation.objects.filter(workspace=workspace_id, revoked_at=None, person__in=away)
+    found: dict[tuple[UUID, UUID | None], frozenset[str]] = {}
+    for delegate, person, maker in rows.values_list("delegate_id", "person_id", "made_by"):
+        named = found.get((delegate, person), frozenset())
+        found[delegate, person] = named | {f"{maker['kind']}:{maker['id']}"}
+    return found
 
 
 def authority(workspace_id: UUID, people: list[UUID]) -> dict[UUID, list[Authority]]:

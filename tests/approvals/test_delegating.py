@@ -18,6 +18,7 @@ from approvals.operations.deciding import (
 )
 from approvals.operations.delegating import DelegationInvalid, delegate, end_delegation
 from approvals.operations.executing import carry_out_due
+from approvals.showing.reading import reader
 from console.access.operations.granting import revoke_role
 from console.actors import Actor
 from console.errors import Forbidden, NotFound
@@ -115,6 +116,18 @@ class TestLineage:
         lend(cast, cast.ana, cast.ben)
         end_delegation(actor=cast.ada, delegation_id=made, now=now())
         assert cast.decide(cast.ben, proposal_id, **for_(cast.ana)) == "approved"
+
+    def test_counts_and_offers_no_place_that_the_decision_refuses(self, cast: Cast) -> None:
+        lend(cast, cast.ana, cast.cleo, by=cast.ada)
+        seen = cast.look(cast.ask(lineage=(cast.ada.ref,)))
+        question = queries.question(seen.proposal, seen.revision, now())
+        names = [one.name for one in queries.eligible(cast.workspace.id, question)]
+        assert names == ["Ana", "Ben"]
+        assert not reader(seen, cast.cleo).has_a_say
+        lend(cast, cast.ana, cast.cleo)
+        names = [one.name for one in queries.eligible(cast.workspace.id, question)]
+        assert names == ["Ana", "Ben", "Cleo"]
+        assert reader(seen, cast.cleo).has_a_say
 
     def test_refuses_an_author_who_stands_in_for_somebody(self, cast: Cast) -> None:
         lend(cast, cast.ana, cast.eve)

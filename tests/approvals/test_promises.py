@@ -159,7 +159,7 @@ class TestQuorum:
             delegate_id=cast.ben.id,
             begins_at=now() - timedelta(days=1),
             ends_at=now() + timedelta(days=1),
-            made_by={},
+            made_by={"kind": "system", "id": "setup"},
             created_at=now(),
         )
         proposal_id = cast.ask()

@@ -408,7 +408,7 @@ def stand_in(house: House, person: str, delegate: str) -> None:
         delegate=house.people[delegate],
         begins_at=now() - timedelta(hours=1),
         ends_at=now() + timedelta(hours=1),
-        made_by={},
+        made_by={"kind": "system", "id": "setup"},
         created_at=now(),
     )
 
