@@ -5,15 +5,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals import legible, packing
-from approvals.fields import Field
+from approvals import packing
 from approvals.models import BreakGlass, Execution, Proposal, Review, Revision
 from approvals.operations.deciding import InLineage, RevisionChanged, Seen, Unshowable
 from approvals.operations.executing import carry_out_or_hold
 from approvals.operations.finding import find_with_state, refuse_unless_pending
 from approvals.operations.settling import settle
 from approvals.operations.telling import tell
-from approvals.operations.verifying import Ground, WorldChanged
+from approvals.operations.verifying import Ground, WorldChanged, why_unshowable
 from approvals.policy import says_something
 from approvals.queries import held_on
 from console.access.operations.stepping_up import use
@@ -109,12 +108,7 @@ def _refuse_unless_as_seen(seen: Seen, head: Head, current: Revision) -> None:
 
 
 def _refuse_unshowable(ground: Ground) -> None:
-    shown, action_type = ground.shown, ground.proposal.action_type
-    fields = [Field.from_json(item) for item in action_type.fields]
-    wording = legible.Wording(
-        shown.changes, fields, ground.current.params, shown.title, shown.measure
-    )
-    if why := legible.cannot_be_shown(wording):
+    if why := why_unshowable(ground):
         raise Unshowable(why)
 
 

@@ -9,13 +9,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from approvals import facts, legible, lifecycle, policy, queries
-from approvals.fields import Field
+from approvals import facts, lifecycle, policy, queries
 from approvals.models import Decision, Proposal, Revision, Signature
 from approvals.operations.executing import carry_out_or_hold
 from approvals.operations.settling import announce, said_in, send_back, settle
 from approvals.operations.signing import sign
-from approvals.operations.verifying import Ground, verify
+from approvals.operations.verifying import Ground, verify, why_unshowable
 from approvals.policy import REASON_CODES, SIGNED, Choice, Objection, Outcome, Question
 from approvals.queries.facts import fact_of
 from console.actors import Actor
@@ -236,15 +235,8 @@ def _refuse_without_delegation(ground: Ground, actor: Actor, act: Act) -> None:
     if act.stands_for is None or actor.kind != "person":
         return
     standing = queries.in_force(actor.workspace_id, ground.now)
-    found = standing.filter(person=act.stands_for, delegate=UUID(actor.id))
-    made_by = [
-        f"{maker['kind']}:{maker['id']}" for maker in found.values_list("made_by", flat=True)
-    ]
-    if not made_by:
+    if not standing.filter(person=act.stands_for, delegate=UUID(actor.id)).exists():
         raise NotEligible("You do not stand in for this person at this moment.")
-    # Whoever made it for themselves is objected to as the one who is stood in for.
-    if set(made_by) <= set(ground.current.lineage) - {f"person:{act.stands_for}"}:
-        raise InLineage("Whoever named you to stand in took part in making this proposal.")
 
 
 def _refuse_unless_eligible(actor: Actor, act: Act, question: Question) -> None:
@@ -290,12 +282,7 @@ def _refuse_unstorable(act: Act) -> None:
 
 
 def _refuse_unshowable(ground: Ground) -> None:
-    shown, action_type = ground.shown, ground.proposal.action_type
-    fields = [Field.from_json(item) for item in action_type.fields]
-    wording = legible.Wording(
-        shown.changes, fields, ground.current.params, shown.title, shown.measure
-    )
-    if why := legible.cannot_be_shown(wording):
+    if why := why_unshowable(ground):
         raise Unshowable(f"{why} It can only be rejected.")
 
 

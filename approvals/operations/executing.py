@@ -15,7 +15,7 @@ from approvals.models import BreakGlass, Execution, Proposal, Revision
 from approvals.operations.evaluating import DeniedByPolicy
 from approvals.operations.exposing import finish, release
 from approvals.operations.previewing import EffectImpossible
-from approvals.operations.revising import revise
+from approvals.operations.revising import reopen
 from approvals.operations.settling import announce, wake
 from approvals.operations.telling import tell_failed
 from approvals.operations.verifying import (
@@ -180,7 +180,14 @@ def _refuse_unless_agreed(ground: Ground) -> None:
 def _give_back(execution: Execution, ground: Ground, actor: Actor, why: str) -> None:
     """Let it wait for people again, as a new revision that says why."""
     try:
-        _reopen(ground, actor, f"Not carried out: {why}"[:200])
+        reopen(
+            ground.proposal,
+            ground.current,
+            ground.shown,
+            actor=actor,
+            why=f"Not carried out: {why}"[:200],
+            now=ground.now,
+        )
     except DeniedByPolicy as refused:
         _drop(execution, ground, actor, refused.sentence)
         return
@@ -189,13 +196,6 @@ def _give_back(execution: Execution, ground: Ground, actor: Actor, why: str) -> 
     about = f"proposal:{ground.proposal.id}"
     append(actor, "execution.given_back", about, {"reason": why})
     announce(ground.proposal.id, ground.proposal.workspace_id)
-
-
-def _reopen(ground: Ground, actor: Actor, why: str) -> None:
-    proposal = ground.proposal
-    proposal.status, proposal.settled_at = "pending", None
-    proposal.settled_by = proposal.settled_reason = ""
-    revise(proposal, ground.current, ground.shown, actor=actor, why=why, now=ground.now)
 
 
 def _drop(execution: Execution, ground: Ground, actor: Actor, why: str) -> None:

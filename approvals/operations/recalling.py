@@ -8,8 +8,8 @@ from django.db import transaction
 from approvals import queries
 from approvals.models import Decision, Execution, Proposal, Revision
 from approvals.operations.evaluating import DeniedByPolicy
-from approvals.operations.previewing import EffectImpossible, Preview, preview_again
-from approvals.operations.revising import revise
+from approvals.operations.previewing import EffectImpossible, preview_again
+from approvals.operations.revising import reopen
 from approvals.operations.settling import announce, settle
 from console.access.rights import allows
 from console.actors import Actor
@@ -62,7 +62,9 @@ def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> No
         held.save(update_fields=["status", "problem"])
         current = Revision.objects.get(proposal=proposal, number=proposal.revision)
         try:
-            _reopen(proposal, current, preview_again(proposal, current, head), actor, now)
+            shown = preview_again(proposal, current, head)
+            why = f"Recalled by {actor.name}."
+            reopen(proposal, current, shown, actor=actor, why=why, now=now)
         except (EffectImpossible, DeniedByPolicy) as refused:
             settle(proposal, "stale", actor=actor, reason=refused.sentence, now=now)
         append(actor, "execution.recalled", f"proposal:{proposal.id}", {"reason": reason})
@@ -78,15 +80,6 @@ def recall_execution(*, actor: Actor, execution_id: UUID, reason: str, now: date
     if found.status != "held":
         raise TooLate
     recall(actor=actor, proposal_id=found.proposal_id, reason=reason, now=now)
-
-
-def _reopen(
-    proposal: Proposal, current: Revision, shown: Preview, actor: Actor, now: datetime
-) -> None:
-    proposal.status, proposal.settled_at = "pending", None
-    proposal.settled_by = proposal.settled_reason = ""
-    why = f"Recalled by {actor.name}."
-    revise(proposal, current, shown, actor=actor, why=why, now=now)
 
 
 def _refuse_unless_allowed(actor: Actor, proposal: Proposal) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from approvals.lifecycle import PENDING
 from approvals.models import Proposal, Revision, Snooze
 from approvals.operations.evaluating import risk_of
 from approvals.operations.framing import frame_again
@@ -12,6 +13,18 @@ from approvals.operations.wording import Words, write_revision
 from approvals.policy import rank
 from console.actors import Actor
 from snapshots.diff import Change
+
+
+def reopen(
+    proposal: Proposal, current: Revision, shown: Preview, *, actor: Actor, why: str, now: datetime
+) -> None:
+    """Let an approved proposal wait for people again, as a new revision that says why.
+
+    Part of the caller's transaction. Raises: DeniedByPolicy (403), Busy (409).
+    """
+    proposal.status, proposal.settled_at = PENDING, None
+    proposal.settled_by = proposal.settled_reason = ""
+    revise(proposal, current, shown, actor=actor, why=why, now=now)
 
 
 def revise(  # noqa: PLR0913  (a wording may differ in each of these)

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import ClassVar
 
-from approvals import exposing, queries
+from approvals import exposing, legible, queries
 from approvals.models import Proposal, Revision
 from approvals.operations.exposing import lock_buckets, spent
 from approvals.operations.framing import frame_again, frame_alone, shares_of
@@ -99,6 +99,14 @@ def verify_terms(ground: Ground) -> None:
     """
     _refuse_other_terms(ground)
     _refuse_beyond_limits(ground)
+
+
+def why_unshowable(ground: Ground) -> str:
+    """Say what of an action cannot be laid before anybody, or nothing."""
+    shown, fields = ground.shown, queries.fields_of(ground.proposal.action_type)
+    return legible.cannot_be_shown(
+        legible.Wording(shown.changes, fields, ground.current.params, shown.title, shown.measure)
+    )
 
 
 def _refuse_if_altered(ground: Ground) -> None:
