@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
-from approvals.models.common import WORKSPACE
+from approvals.models.references import WORKSPACE
 from console.ids import new_id
 
 

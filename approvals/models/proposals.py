@@ -7,7 +7,7 @@ from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 
 from approvals.lifecycle import OPEN, PENDING, PROPOSAL_STATUSES
 from approvals.models.action_types import ActionType
-from approvals.models.common import PERSON, WORKSPACE
+from approvals.models.references import PERSON, WORKSPACE
 from console.ids import new_id
 
 

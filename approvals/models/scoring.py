@@ -5,8 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 
-from approvals.models.common import PERSON, WORKSPACE
 from approvals.models.proposals import Proposal
+from approvals.models.references import PERSON, WORKSPACE
 from console.ids import new_id
 
 
