@@ -25,7 +25,7 @@ CODE = (
     *(f"{OPERATIONS}/{name}.py" for name in ("deciding", "executing", "verifying", "recalling")),
     *(f"{OPERATIONS}/{name}.py" for name in ("proposing", "framing", "automating", "fencing")),
     *(f"{OPERATIONS}/{name}.py" for name in ("exposing", "signing", "breaking_glass", "editing")),
-    *(f"{OPERATIONS}/{name}.py" for name in ("finding", "reviewing", "answering_canaries", "bulk")),
+    *(f"{OPERATIONS}/{name}.py" for name in ("barring", "reviewing", "answering_canaries", "bulk")),
 )
 RULES = ("approvals/policy.py",)
 TRIGGERS = ("approvals/migrations/0007_promises_of_decisions.py",)
@@ -35,7 +35,7 @@ FIRST = (
     *("deciding", "executing", "policy", "proposing", "exposing"),
     *("authority", "delegating", "promises"),
 )
-BESIDE = {"0007_promises_of_decisions": "promises", "verifying": "deciding", "finding": "asking"}
+BESIDE = {"0007_promises_of_decisions": "promises", "verifying": "deciding", "barring": "asking"}
 _RAISE = re.compile(r"RAISE EXCEPTION '([^']+)'.*?;", re.DOTALL)
 _REASON = re.compile(r"RETURN '([^']+)';")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)

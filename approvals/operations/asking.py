@@ -6,14 +6,14 @@ from uuid import UUID
 from django.db import transaction
 
 from approvals.models import Evidence, InfoRequest, Proposal, Revision
-from approvals.operations.deciding import NotPending
-from approvals.operations.finding import (
-    find_alone,
+from approvals.operations.barring import (
     objection_to,
     refuse_unless_eligible,
     refuse_unless_open,
     refuse_unless_pending,
 )
+from approvals.operations.deciding import NotPending
+from approvals.operations.finding import find_alone
 from approvals.operations.settling import announce, wake
 from approvals.operations.telling import people_behind, tell
 from approvals.policy import rank, says_something

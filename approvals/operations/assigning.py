@@ -7,7 +7,8 @@ from django.db import transaction
 
 from approvals import queries
 from approvals.models import Proposal, Revision
-from approvals.operations.finding import find_alone, refuse_unless_open
+from approvals.operations.barring import refuse_unless_open
+from approvals.operations.finding import find_alone
 from approvals.operations.settling import announce
 from approvals.operations.telling import tell
 from console.access.queries import roles_of

@@ -7,9 +7,10 @@ from django.db import transaction
 
 from approvals import packing
 from approvals.models import BreakGlass, Execution, Proposal, Review, Revision
+from approvals.operations.barring import refuse_unless_pending
 from approvals.operations.deciding import InLineage, RevisionChanged, Seen, Unshowable
 from approvals.operations.executing import carry_out_or_hold
-from approvals.operations.finding import find_with_state, refuse_unless_pending
+from approvals.operations.finding import find_with_state
 from approvals.operations.settling import settle
 from approvals.operations.telling import tell
 from approvals.operations.verifying import Ground, WorldChanged, why_unshowable

@@ -7,11 +7,8 @@ from django.conf import settings
 from django.db import transaction
 
 from approvals.models import Proposal
-from approvals.operations.finding import (
-    find_alone,
-    refuse_unless_eligible,
-    refuse_unless_pending,
-)
+from approvals.operations.barring import refuse_unless_eligible, refuse_unless_pending
+from approvals.operations.finding import find_alone
 from approvals.operations.settling import announce
 from console.access.rights import allows
 from console.actors import Actor

@@ -12,6 +12,7 @@ from django.db.models import Q
 from approvals import facts, lifecycle, policy, queries
 from approvals.models import Decision, Proposal, Revision, Signature
 from approvals.operations.executing import carry_out_or_hold
+from approvals.operations.finding import find_with_state
 from approvals.operations.settling import announce, said_in, send_back, settle
 from approvals.operations.signing import sign
 from approvals.operations.verifying import Ground, verify, why_unshowable
@@ -19,10 +20,9 @@ from approvals.policy import REASON_CODES, SIGNED, Choice, Objection, Outcome, Q
 from approvals.queries.facts import fact_of
 from console.actors import Actor
 from console.canonical import Json
-from console.errors import Conflict, Forbidden, Invalid, NotFound
+from console.errors import Conflict, Forbidden, Invalid
 from console.ledger.operations.appending import append
 from console.locking import Busy
-from snapshots.operations.committing import lock
 
 REASON_AT_MOST, FACT_AT_MOST = 1000, 200
 
@@ -163,16 +163,7 @@ def _weigh(proposal_id: UUID, seen: Seen, actor: Actor, act: Act, now: datetime)
 
 
 def _locked(actor: Actor, proposal_id: UUID, now: datetime) -> Ground:
-    proposals = Proposal.objects.filter(workspace_id=actor.workspace_id, id=proposal_id)
-    state_id = proposals.values_list("state_id", flat=True).first()
-    if state_id is None:
-        raise NotFound
-    # The State first: execution locks it too, and one order for everyone means no deadlock.
-    head = lock(actor.workspace_id, state_id)
-    proposal = (
-        proposals.select_for_update(no_key=True, of=("self",)).select_related("action_type").get()
-    )
-    current = Revision.objects.get(proposal=proposal, number=proposal.revision)
+    head, proposal, current = find_with_state(actor, proposal_id)
     return Ground(head, proposal, current, _not_before(now, current))
 
 

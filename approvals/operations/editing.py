@@ -9,12 +9,9 @@ from django.db import transaction
 from approvals import queries
 from approvals.effects import STATED
 from approvals.models import Proposal, Revision
+from approvals.operations.barring import refuse_unless_eligible, refuse_unless_pending
 from approvals.operations.deciding import RevisionChanged, Seen
-from approvals.operations.finding import (
-    find_with_state,
-    refuse_unless_eligible,
-    refuse_unless_pending,
-)
+from approvals.operations.finding import find_with_state
 from approvals.operations.previewing import (
     EffectImpossible,
     PreconditionFailed,

@@ -1,17 +1,13 @@
 """Find a proposal of the actor's workspace and keep others from changing it meanwhile.
 
-For the verbs around a decision; what they share with deciding is the order of the locks.
+The State comes first: deciding, executing and wording anew lock in this one order.
 """
 
-from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from approvals import lifecycle, policy, queries
 from approvals.models import Proposal, Revision
-from approvals.operations.deciding import AlreadySettled, NotPending, refusal_of
-from approvals.policy import Objection
 from console.actors import Actor
 from console.errors import NotFound
 from snapshots.operations.committing import lock
@@ -42,46 +38,6 @@ def find_with_state(actor: Actor, proposal_id: UUID) -> tuple[Head, Proposal, Re
     head = lock(actor.workspace_id, state_id)
     proposal = _kept(rows).get()
     return head, proposal, _current(proposal)
-
-
-def refuse_unless_open(proposal: Proposal) -> None:
-    """Let through what is not settled. Raises: AlreadySettled (409)."""
-    if not lifecycle.is_open(proposal.status):
-        sentence = f"This proposal is {proposal.status} ({proposal.settled_by}). Nothing changed."
-        raise AlreadySettled(sentence, proposal_status=proposal.status)
-
-
-def refuse_unless_pending(proposal: Proposal, now: datetime) -> None:
-    """Let through what people can decide on now. Raises: AlreadySettled, NotPending (409)."""
-    refuse_unless_open(proposal)
-    if not lifecycle.is_decidable(proposal.status):
-        raise NotPending(proposal_status=proposal.status)
-    # The timer may come late; the deadline does not.
-    if now >= proposal.due_at:
-        sentence = "The deadline of this proposal has passed. Nothing changed."
-        raise AlreadySettled(sentence, proposal_status="expired")
-
-
-def objection_to(
-    actor: Actor, proposal: Proposal, current: Revision, now: datetime
-) -> Objection | None:
-    """Say why an actor may not decide on this wording, in their own name or in another's."""
-    question = queries.question(proposal, current, now)
-    barred = policy.objection_to(queries.reviewer(actor), question)
-    if barred is None:
-        return None
-    others = [person.id for person in queries.may_stand_for(actor, now)]
-    standing = (queries.reviewer(actor, other) for other in others)
-    may = any(policy.objection_to(reviewer, question) is None for reviewer in standing)
-    return None if may else barred
-
-
-def refuse_unless_eligible(
-    actor: Actor, proposal: Proposal, current: Revision, now: datetime
-) -> None:
-    """Let through whoever may decide on this wording. Raises: NotEligible (403)."""
-    if barred := objection_to(actor, proposal, current, now):
-        raise refusal_of(barred)
 
 
 def _of(actor: Actor, proposal_id: UUID) -> QuerySet[Proposal]:

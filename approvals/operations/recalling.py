@@ -6,16 +6,16 @@ from uuid import UUID
 from django.db import transaction
 
 from approvals import queries
-from approvals.models import Decision, Execution, Proposal, Revision
+from approvals.models import Decision, Execution, Proposal
 from approvals.operations.evaluating import DeniedByPolicy
+from approvals.operations.finding import find_with_state
 from approvals.operations.previewing import EffectImpossible, preview_again
 from approvals.operations.revising import reopen
 from approvals.operations.settling import announce, settle
 from console.access.rights import allows
 from console.actors import Actor
-from console.errors import Conflict, Forbidden, Invalid, NotFound
+from console.errors import Conflict, Forbidden, Invalid
 from console.ledger.operations.appending import append
-from snapshots.operations.committing import lock
 
 REASON_AT_MOST = 500
 
@@ -43,14 +43,7 @@ def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> No
         sentence = f"A reason has at most {REASON_AT_MOST} characters, none of them NUL."
         raise Invalid(sentence, field="reason")
     with transaction.atomic(durable=True):
-        rows = Proposal.objects.filter(workspace_id=actor.workspace_id, id=proposal_id)
-        state_id = rows.values_list("state_id", flat=True).first()
-        if state_id is None:
-            raise NotFound
-        head = lock(actor.workspace_id, state_id)
-        proposal = (
-            rows.select_for_update(no_key=True, of=("self",)).select_related("action_type").get()
-        )
+        head, proposal, current = find_with_state(actor, proposal_id)
         execution = Execution.objects.select_for_update(no_key=True).filter(
             proposal=proposal, status="held"
         )
@@ -60,7 +53,6 @@ def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> No
             raise TooLate
         held.status, held.problem = "recalled", reason
         held.save(update_fields=["status", "problem"])
-        current = Revision.objects.get(proposal=proposal, number=proposal.revision)
         try:
             shown = preview_again(proposal, current, head)
             why = f"Recalled by {actor.name}."

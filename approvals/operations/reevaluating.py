@@ -7,17 +7,16 @@ from uuid import UUID
 from django.db import transaction
 
 from approvals import lifecycle, queries
-from approvals.models import Proposal, Revision
+from approvals.models import Proposal
 from approvals.operations.evaluating import DeniedByPolicy
+from approvals.operations.finding import find_with_state
 from approvals.operations.framing import frame_again
 from approvals.operations.previewing import EffectImpossible, preview_again
 from approvals.operations.revising import revise
 from approvals.operations.settling import announce, settle
 from console.actors import Actor
 from console.canonical import Json
-from console.errors import NotFound
 from console.ledger.operations.appending import append
-from snapshots.operations.committing import lock
 
 logger = logging.getLogger(__name__)
 
@@ -32,17 +31,9 @@ def reevaluate(*, actor: Actor, proposal_id: UUID, now: datetime) -> int:
     Locks: the State, then the proposal. Raises: NotFound (404).
     """
     with transaction.atomic(durable=True):
-        rows = Proposal.objects.filter(workspace_id=actor.workspace_id, id=proposal_id)
-        state_id = rows.values_list("state_id", flat=True).first()
-        if state_id is None:
-            raise NotFound
-        head = lock(actor.workspace_id, state_id)
-        proposal = (
-            rows.select_for_update(no_key=True, of=("self",)).select_related("action_type").get()
-        )
+        head, proposal, current = find_with_state(actor, proposal_id)
         if not lifecycle.is_open(proposal.status) or proposal.base_number != head.number:
             return proposal.revision
-        current = Revision.objects.get(proposal=proposal, number=proposal.revision)
         try:
             shown = preview_again(proposal, current, head)
             asked = frame_again(proposal, current, shown, now).terms

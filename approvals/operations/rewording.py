@@ -10,8 +10,9 @@ from django.db import transaction
 
 from approvals.models import Proposal, Revision
 from approvals.operations.asking import conclude
+from approvals.operations.barring import refuse_unless_open
 from approvals.operations.fencing import refuse_unless_fitting
-from approvals.operations.finding import find_with_state, refuse_unless_open
+from approvals.operations.finding import find_with_state
 from approvals.operations.previewing import preview_again
 from approvals.operations.proposing import (
     RATIONALE_AT_MOST,

@@ -6,7 +6,8 @@ from uuid import UUID
 from django.db import transaction
 
 from approvals.models import Snooze
-from approvals.operations.finding import find_alone, refuse_unless_open
+from approvals.operations.barring import refuse_unless_open
+from approvals.operations.finding import find_alone
 from console.actors import Actor
 from console.errors import Forbidden, Invalid
 from console.live import ring
