@@ -34,18 +34,48 @@ OPEN = ("pending", "info_requested", "changes_requested")
 # What a proposer waits for; when changes are requested it is the proposer's turn.
 UNANSWERED = ("pending", "info_requested")
 
+# A local effect goes from held to its end at once. One that leaves the house is claimed by the
+# sender and sent; of what was sent only an answer, an observation or people say what became of it.
 EXECUTION_MOVES: dict[str, frozenset[str]] = {
-    "held": frozenset({"succeeded", "recalled", "failed"}),
-    "succeeded": frozenset(),
+    "held": frozenset({"ready", "succeeded", "recalled", "failed", "quarantined"}),
+    "ready": frozenset({"claimed", "recalled", "failed", "quarantined"}),
+    # Back to ready when its lease is over, or nobody answered: nothing was sent.
+    "claimed": frozenset({"ready", "sent", "recalled", "failed", "quarantined"}),
+    "sent": frozenset({"succeeded", "failed", "in_doubt"}),
+    # Ready again only where the provider itself says it is absent and a person agrees; sent again
+    # only where the provider takes the same key twice for one.
+    "in_doubt": frozenset({"succeeded", "failed", "ready", "sent"}),
+    "quarantined": frozenset({"held", "ready", "recalled", "failed"}),
+    "succeeded": frozenset({"compensating"}),
+    "compensating": frozenset({"compensated", "compensation_failed"}),
+    # People may propose the way back again.
+    "compensation_failed": frozenset({"compensating"}),
+    "compensated": frozenset(),
     "recalled": frozenset(),
     "failed": frozenset(),
 }
 EXECUTION_STATUSES = sorted(EXECUTION_MOVES)
+# Not a byte has left: it may still be taken back.
+UNSENT = ("held", "ready", "claimed", "quarantined")
+# It may have happened outside, and nobody knows yet.
+IN_FLIGHT = ("sent", "in_doubt")
+# What keeps everything else off its State.
+UNDER_WAY = (*UNSENT, *IN_FLIGHT)
+# It happened, whatever was owed for it later.
+DONE = ("succeeded", "compensating", "compensated", "compensation_failed")
+RETRY_CLASSES = ("local", "keyed", "queryable", "blind")
+# How often an execution is begun before it is set aside for people.
+TRIES_AT_MOST = 3
 
 
 def may_move(status: str, to: str) -> bool:
     """Say whether a proposal in `status` may become `to`."""
     return to in PROPOSAL_MOVES.get(status, frozenset())
+
+
+def execution_may_move(status: str, to: str) -> bool:
+    """Say whether an execution in `status` may become `to`."""
+    return to in EXECUTION_MOVES.get(status, frozenset())
 
 
 def is_open(status: str) -> bool:

@@ -6,24 +6,42 @@ from approvals.models.decisions import Decision, Signature
 from approvals.models.executions import BreakGlass, Execution, Review
 from approvals.models.proposals import Evidence, Proposal, Revision
 from approvals.models.scoring import Canary, Verdict
+from approvals.models.sending import (
+    Attempt,
+    Compensation,
+    Connector,
+    Discrepancy,
+    Observation,
+    Reconciliation,
+    Resolution,
+    SendSwitch,
+)
 from approvals.models.talking import Comment, InfoRequest, Snooze, Viewing
 
 __all__ = [
     "ActionType",
+    "Attempt",
     "AuthorityLimit",
     "BreakGlass",
     "Bucket",
     "Canary",
     "Comment",
+    "Compensation",
+    "Connector",
     "Decision",
     "Delegation",
+    "Discrepancy",
     "Evidence",
     "Execution",
     "Exposure",
     "InfoRequest",
+    "Observation",
     "Proposal",
+    "Reconciliation",
+    "Resolution",
     "Review",
     "Revision",
+    "SendSwitch",
     "Signature",
     "Snooze",
     "Verdict",

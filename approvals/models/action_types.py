@@ -14,7 +14,10 @@ class ActionType(models.Model):
 
     One that `leaves_house` has an effect outside that no rollback of ours takes back. `measures`
     says where an action of stated changes holds its `amount`, `currency`, `counterparty` and
-    `subject`: JSON Pointers into the parameters, or for the currency a code.
+    `subject`: JSON Pointers into the parameters, or for the currency a code. With a `connector` its
+    effect is carried out there. `compensation` says what undoes it outside: {"action_type",
+    "params": {name: JSON Pointer into the original's parameters, or text}, "within_seconds"}, or
+    {"irreversible": true}.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -29,6 +32,8 @@ class ActionType(models.Model):
     reversibility = models.CharField(max_length=200, blank=True)
     leaves_house = models.BooleanField(default=False)
     measures = models.JSONField(default=dict)
+    connector = models.CharField(max_length=60, db_default="", default="", blank=True)
+    compensation = models.JSONField(db_default={}, default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -5,9 +5,9 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 
-from approvals.lifecycle import EXECUTION_STATUSES
+from approvals.lifecycle import EXECUTION_STATUSES, RETRY_CLASSES, UNDER_WAY
 from approvals.models.proposals import Proposal
-from approvals.models.references import PERSON, WORKSPACE
+from approvals.models.references import PERSON, STATE, WORKSPACE
 from console.ids import new_id
 
 
@@ -38,14 +38,19 @@ class BreakGlass(models.Model):
 
 
 class Execution(models.Model):
-    """The single carrying-out of an approved revision."""
+    """The single carrying-out of an approved revision.
+
+    One with a `connector` leaves the house. `fence` counts its claims: whoever holds an older one
+    records nothing. `tries` counts how often it was begun, before anything of it ran. `next_at` is
+    when the sender looks at it again. In doubt it has an `owner` and a time, `doubt_due_at`.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+")
     proposal = models.ForeignKey(Proposal, models.PROTECT, related_name="executions")
     revision = models.IntegerField()
     digest = models.CharField(max_length=64)
-    status = models.CharField(max_length=12)
+    status = models.CharField(max_length=20)
     snapshot_number = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
     due_at = models.DateTimeField()
@@ -54,6 +59,20 @@ class Execution(models.Model):
     break_glass = models.OneToOneField(
         BreakGlass, models.PROTECT, null=True, related_name="execution"
     )
+    # Written by everybody since executions leave the house; empty in rows that are older.
+    state = models.ForeignKey(STATE, models.PROTECT, null=True, related_name="+")
+    connector = models.CharField(max_length=60, db_default="", default="", blank=True)
+    retry_class = models.CharField(max_length=10, db_default="local", default="local")
+    request_digest = models.CharField(max_length=64, db_default="", default="", blank=True)
+    fence = models.BigIntegerField(db_default=0, default=0)
+    tries = models.SmallIntegerField(db_default=0, default=0)
+    next_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    reference = models.CharField(max_length=200, db_default="", default="", blank=True)
+    doubted_at = models.DateTimeField(null=True)
+    doubt_due_at = models.DateTimeField(null=True)
+    owner = models.ForeignKey(PERSON, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         """An approved revision is carried out once; a success names its snapshot."""
@@ -64,12 +83,53 @@ class Execution(models.Model):
                 condition=Q(status__in=EXECUTION_STATUSES), name="an_execution_status_is_known"
             ),
             CheckConstraint(
-                condition=~Q(status="succeeded") | Q(snapshot_number__isnull=False),
+                # What happened outside while the record moved says so instead.
+                condition=~Q(status="succeeded")
+                | Q(snapshot_number__isnull=False)
+                | (~Q(retry_class="local") & ~Q(problem="")),
                 name="a_succeeded_execution_names_its_snapshot",
+            ),
+            UniqueConstraint(
+                fields=["state"],
+                condition=Q(status__in=UNDER_WAY),
+                name="one_execution_is_under_way_per_state",
+            ),
+            CheckConstraint(
+                condition=Q(retry_class__in=RETRY_CLASSES)
+                & (Q(retry_class="local", connector="") | ~Q(connector="")),
+                name="an_execution_has_a_retry_class",
+            ),
+            CheckConstraint(
+                condition=~Q(retry_class="local") | ~Q(status__in=["claimed", "sent", "in_doubt"]),
+                name="a_local_execution_is_never_sent",
+            ),
+            CheckConstraint(
+                condition=~Q(status__in=["sent", "in_doubt"]) | Q(sent_at__isnull=False),
+                name="a_sent_execution_says_when",
+            ),
+            CheckConstraint(
+                condition=~Q(status="in_doubt") | Q(doubt_due_at__isnull=False),
+                name="what_is_in_doubt_is_due",
             ),
         ]
         indexes: ClassVar = [
-            Index(fields=["due_at"], condition=Q(status="held"), name="executions_held")
+            Index(fields=["due_at"], condition=Q(status="held"), name="executions_held"),
+            Index(fields=["next_at"], condition=Q(status="ready"), name="executions_ready"),
+            Index(
+                fields=["lease_until"],
+                condition=Q(status__in=["claimed", "sent"]),
+                name="executions_leased",
+            ),
+            Index(
+                fields=["workspace", "doubt_due_at"],
+                condition=Q(status="in_doubt"),
+                name="executions_in_doubt",
+            ),
+            Index(
+                fields=["workspace", "-id"],
+                condition=~Q(retry_class="local"),
+                name="executions_outside",
+            ),
         ]
 
     def __str__(self) -> str:

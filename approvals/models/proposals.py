@@ -158,7 +158,8 @@ class Proposal(models.Model):
 class Revision(models.Model):
     """One immutable wording of a proposal, with the effect it would have.
 
-    `sealed` is the canonical bytes of action, parameters, base and effect; `digest` is their
+    `outlet` is where the effect leaves the house, or nothing: {"connector", "kind", "retry_class",
+    "address", "digest"}. `sealed` is the canonical bytes of all this; `digest` is their
     SHA-256, and what every decision is bound to. `changes` is the effect on the base snapshot.
     `terms` is the policy that this wording stands under, `lineage` the references that may not
     approve it, `author` whoever worded it. `sources` says of values where they came from:
@@ -177,6 +178,7 @@ class Revision(models.Model):
     base_number = models.BigIntegerField()
     base_digest = models.CharField(max_length=64)
     base_epoch = models.IntegerField()
+    outlet = models.JSONField(null=True)
     sealed = models.BinaryField()
     digest = models.CharField(max_length=64)
     terms = models.JSONField()

@@ -2,3 +2,4 @@
 
 WORKSPACE = "access.Workspace"
 PERSON = "access.User"
+STATE = "snapshots.State"

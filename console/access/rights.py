@@ -18,10 +18,12 @@ Right = Literal[
     "authority",  # say how much somebody may approve, and who stands in for whom
     "break_glass",  # have something carried out before enough people agreed
     "webhooks",  # have events sent elsewhere
+    "resolve",  # say what became of an effect in doubt
+    "connect",  # test the ways out of the house, compare with what is outside, stop the sender
 ]
 
 ROLES: dict[str, frozenset[Right]] = {
-    "reviewer": frozenset({"see", "decide", "mark"}),
+    "reviewer": frozenset({"see", "decide", "mark", "resolve"}),
     "admin": frozenset(
         {
             "see",
@@ -38,6 +40,8 @@ ROLES: dict[str, frozenset[Right]] = {
             "authority",
             "break_glass",
             "webhooks",
+            "resolve",
+            "connect",
         }
     ),
     "auditor": frozenset({"see", "mark", "hold"}),

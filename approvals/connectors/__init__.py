@@ -1,0 +1,1 @@
+"""How do effects leave the house? One protocol, one file for each kind of way."""
