@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "console.access",
     "console.ledger",
     "console.doorbell",
+    "console.breakers",
     "console.notices",
     "snapshots",
     "approvals",
