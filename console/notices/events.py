@@ -67,6 +67,7 @@ EVENTS: dict[str, Event] = {
     "review.owed": Event("mine", "A review is owed", "reviews are owed"),
     "question.asked": Event("talk", "A question waits for an answer", "questions were asked"),
     "question.answered": Event("talk", "A question was answered", "questions were answered"),
+    "question.lapsed": Event("talk", "A question stayed unanswered", "questions stayed unanswered"),
     "changes.requested": Event("talk", "Changes were requested", "proposals came back for changes"),
     "proposal.settled": Event("outcome", "A proposal was settled", "proposals were settled"),
     "proposal.nobody_may_decide": Event(
@@ -75,6 +76,12 @@ EVENTS: dict[str, Event] = {
     "execution.failed": Event("alarm", "An execution failed", "executions failed"),
     "glass.broken": Event("alarm", "The glass was broken", "times the glass was broken"),
     "policy.alarm": Event("alarm", "A policy raised an alarm", "alarms of policies"),
+    "ledger.checkpoint_failed": Event(
+        "alarm", "A checkpoint of the ledger failed", "checkpoints of the ledger failed"
+    ),
+    "invariant.broken": Event(
+        "alarm", "A promise of the database is broken", "promises of the database were broken"
+    ),
     "webhook.ended": Event("alarm", "A webhook was switched off", "webhooks were switched off"),
 }
 # Sent on purpose from its page, to one webhook, whatever that one listens to.

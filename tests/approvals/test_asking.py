@@ -12,6 +12,7 @@ from approvals.operations import asking
 from approvals.operations.asking import AnswerInvalid, QuestionInvalid, answer, ask, take_back
 from approvals.operations.deciding import AlreadySettled, NotEligible, NotPending
 from approvals.operations.expiring import expire_due
+from approvals.operations.lapsing import let_lapse
 from approvals.operations.proposing import Exhibit, propose
 from approvals.operations.withdrawing import withdraw
 from approvals.queries.talking import info_requests, open_question
@@ -72,6 +73,22 @@ def test_a_question_outlasts_the_deadline_and_gives_the_time_back(cast: Cast, as
     assert found.rank == rank + HOURS.total_seconds()
     assert cast.decide(cast.ana, asked, at=due + timedelta(hours=1)) == "pending"
     assert expire_due(now=due + HOURS) == 1
+
+
+def test_a_question_lapses_after_as_long_as_people_had_to_decide(cast: Cast, asked: UUID) -> None:
+    ask(actor=cast.ana, proposal_id=asked, question=WHY, now=now())
+    proposal = row(asked)
+    given = timedelta(seconds=proposal.terms["expires_seconds"])
+    assert proposal.paused_at is not None
+    assert let_lapse(now=proposal.paused_at + given - timedelta(seconds=1)) == 0
+    assert let_lapse(now=proposal.paused_at + given) == 1
+    assert let_lapse(now=proposal.paused_at + given) == 0
+    goes_on = row(asked)
+    assert (goes_on.status, goes_on.paused_at) == ("pending", None)
+    assert goes_on.due_at == proposal.due_at + given
+    assert cast.said(f"proposal:{asked}")[-1] == "proposal.question_lapsed"
+    # The next question waits as long again.
+    assert ask(actor=cast.ana, proposal_id=asked, question="Still?", now=now()) == 2
 
 
 def test_an_answer_is_the_next_piece_of_evidence(cast: Cast) -> None:

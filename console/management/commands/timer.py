@@ -25,6 +25,7 @@ from agents.queries import restorations
 from approvals import queries as approvals
 from approvals.operations.demoting import demote_drifting
 from approvals.operations.expiring import expire_due
+from approvals.operations.lapsing import let_lapse
 from approvals.operations.planting import let_go, plant_due
 from approvals.operations.rebasing import rebase_all
 from approvals.operations.reevaluating import reevaluate_all
@@ -172,6 +173,7 @@ def _listen() -> None:
 
 def sweep() -> None:
     """Look at the rows for everything that a lost bell would have said."""
+    _calmly("questions", lambda: let_lapse(now=_now()))
     _calmly("expire", lambda: expire_due(now=_now()))
     _calmly("rebase", _rebase_outdated)
     _calmly("policies", _reevaluate_changed)
