@@ -13,8 +13,8 @@ from console.endpoints import PROBLEMS
 from console.notices import queries
 from console.notices.operations import hooking
 from console.notices.operations.redelivering import redeliver, send_test
-from console.notices.targets import URL_AT_MOST
 from console.paging import page
+from console.reaching.targets import URL_AT_MOST
 
 if TYPE_CHECKING:
     from console.notices.models import Delivery, Webhook

@@ -46,7 +46,8 @@ GROUPS: dict[str, Group] = {
     "talk": Group("Questions, answers and requested changes", "immediate"),
     "outcome": Group("What became of proposals that I am behind", "digest"),
     "alarm": Group(
-        "Alarms: nobody may decide, an execution failed, the glass was broken, a webhook ended",
+        "Alarms: nobody may decide, an execution failed or is in doubt, the glass was broken, a "
+        "way out is gone or differs, a webhook ended",
         "immediate",
         alarm=True,
     ),
@@ -74,6 +75,25 @@ EVENTS: dict[str, Event] = {
         "alarm", "Nobody may decide a proposal", "proposals had nobody who may decide"
     ),
     "execution.failed": Event("alarm", "An execution failed", "executions failed"),
+    "execution.in_doubt": Event(
+        "alarm", "Nobody knows whether an effect happened", "effects came into doubt"
+    ),
+    "doubt.overdue": Event(
+        "alarm", "An effect is in doubt for too long", "effects were in doubt for too long"
+    ),
+    "execution.quarantined": Event(
+        "alarm", "An execution was set aside", "executions were set aside"
+    ),
+    "discrepancy.found": Event(
+        "alarm", "Our list and a provider’s differ", "times our list and a provider’s differed"
+    ),
+    "compensation.failed": Event(
+        "alarm", "An effect outside was not undone", "effects outside were not undone"
+    ),
+    "connector.gone": Event(
+        "alarm", "A connector is not seen any more", "connectors were not seen any more"
+    ),
+    "sending.stopped": Event("alarm", "Sending was stopped", "times sending was stopped"),
     "glass.broken": Event("alarm", "The glass was broken", "times the glass was broken"),
     "policy.alarm": Event("alarm", "A policy raised an alarm", "alarms of policies"),
     "ledger.checkpoint_failed": Event(

@@ -7,7 +7,7 @@ from django import forms
 from console.notices.events import EVENTS, GROUPS
 from console.notices.queries import Choice
 from console.notices.schedule import DIGEST_HOUR, zones
-from console.notices.targets import URL_AT_MOST
+from console.reaching.targets import URL_AT_MOST
 
 WAYS = {"immediate": "At once", "digest": "In the daily digest", "off": "Not by e-mail"}
 HEARD = [(name, event.one) for name, event in EVENTS.items()]

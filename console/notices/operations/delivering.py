@@ -18,7 +18,7 @@ from console.notices.operations.ending import end
 from console.notices.posting import Answer, post
 from console.notices.schedule import has_failed_for_too_long, retry_after
 from console.notices.signing import signed
-from console.notices.targets import reach
+from console.reaching.targets import reach
 
 LEASE = timedelta(seconds=60)
 AT_ONCE = 8

@@ -17,7 +17,7 @@ from console.notices.events import unknown
 from console.notices.models import Webhook
 from console.notices.operations.ending import host_of, switch_off
 from console.notices.signing import new_secret
-from console.notices.targets import BadTarget, reach, target
+from console.reaching.targets import BadTarget, reach, target
 
 WEBHOOKS_AT_MOST = 20
 ROTATION = timedelta(hours=24)

@@ -109,7 +109,11 @@ def _gather_digest(workspace_id: UUID, person_id: UUID, now: datetime) -> None:
 def _claim(now: datetime) -> Mail | None:
     with transaction.atomic():
         rows = Mail.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        due = rows.filter(next_at__lte=now).select_related("workspace", "person")
+        due = (
+            rows.filter(next_at__lte=now)
+            .select_related("workspace", "person")
+            .defer("person__password")
+        )
         mail = due.order_by("next_at", "id").first()
         if mail is not None:
             mail.tries, mail.next_at = mail.tries + 1, now + LEASE
