@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Union
 
+import orjson
 import rfc8785
 
 Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]  # noqa: UP007
@@ -21,6 +22,8 @@ LARGEST_EXACT = 2**53 - 1
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[{\]}]")
 _DIGITS_AT_MOST = 400
+_WRITTEN_ALIKE = frozenset({str, int, bool, type(None)})
+_ALIKE = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
 class Unreadable(ValueError):
@@ -107,6 +110,12 @@ def canonical_bytes(value: Json) -> bytes:
 
     Source: RFC 8785 (JSON Canonicalization Scheme).
     """
+    if _is_written_alike(value):
+        try:
+            return orjson.dumps(value, option=_ALIKE)
+        except TypeError:
+            # What cannot be written at all is for the rule itself to refuse.
+            return rfc8785.dumps(value)
     return rfc8785.dumps(value)
 
 
@@ -118,6 +127,27 @@ def digest(value: Json) -> str:
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of `data`, 64 lowercase hex digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _is_written_alike(value: Json) -> bool:
+    """Say whether a general JSON writer that sorts keys writes the same bytes as RFC 8785.
+
+    They differ in fractions, and in the order of keys beyond ASCII. Ten times faster for the rest.
+    """
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        kind = type(item)
+        if kind is dict:
+            for key in item:  # type: ignore[union-attr]
+                if type(key) is not str or not key.isascii():
+                    return False
+            stack.extend(item.values())  # type: ignore[union-attr]
+        elif kind is list:
+            stack.extend(item)  # type: ignore[arg-type]
+        elif kind not in _WRITTEN_ALIKE:
+            return False
+    return True
 
 
 def _is_deeper(text: bytes, most: int) -> bool:

@@ -20,18 +20,23 @@ class Line:
     subject: str
     body: dict[str, Json]
 
+    def canonical(self) -> bytes:
+        """Return the one byte string that stands for this line."""
+        return canonical_bytes(
+            {
+                "workspace": self.workspace,
+                "seq": self.seq,
+                "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+                "actor": self.actor,
+                "verb": self.verb,
+                "subject": self.subject,
+                "body": self.body,
+            }
+        )
+
     def digest(self, previous: str) -> str:
         """Return SHA-256 over the previous digest and this line's canonical bytes."""
-        value: Json = {
-            "workspace": self.workspace,
-            "seq": self.seq,
-            "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
-            "actor": self.actor,
-            "verb": self.verb,
-            "subject": self.subject,
-            "body": self.body,
-        }
-        return sha256(previous.encode() + canonical_bytes(value))
+        return digest_after(previous, self.canonical())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +47,26 @@ class Seal:
     digest: str
 
 
+def digest_after(previous: str, canonical: bytes) -> str:
+    """Return the digest of the line with these canonical bytes behind another one."""
+    return sha256(previous.encode() + canonical)
+
+
 def objection_to(line: Line, seal: Seal, previous: str, expected_seq: int) -> str | None:
     """Say what is wrong with an entry that should follow `previous`, or nothing."""
-    if line.seq != expected_seq:
-        return f"entry {expected_seq} is missing; the next one found is {line.seq}"
-    if seal != Seal(previous, line.digest(previous)):
-        return f"entry {line.seq} was altered, or does not follow the entry before it"
+    return objection_to_bytes(line.seq, line.canonical(), seal, previous, expected_seq)
+
+
+def objection_to_bytes(
+    seq: int, canonical: bytes, seal: Seal, previous: str, expected_seq: int
+) -> str | None:
+    """Say the same of an entry whose canonical bytes are known."""
+    if seq > expected_seq:
+        return f"entry {expected_seq} is missing; the next one found is {seq}"
+    if seq < expected_seq:
+        return f"entry {expected_seq} is missing; entry {seq} stands in its place"
+    if seal.previous != previous:
+        return f"entry {seq} was altered, or does not follow the entry before it"
+    if seal.digest != digest_after(previous, canonical):
+        return f"entry {seq} was altered, or does not follow the entry before it"
     return None

@@ -49,3 +49,37 @@ class Entry(models.Model):
     def __str__(self) -> str:
         """Return the line in words, for a shell."""
         return f"{self.seq} {self.verb} {self.subject}"
+
+
+class Checkpoint(models.Model):
+    """Where a ledger ended at a moment, signed; see console/ledger/checkpoints.py for the words.
+
+    `digest` is that of entry `seq`, `previous` the seal of the checkpoint before it, `key` the
+    fingerprint of the key that signed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(Workspace, models.PROTECT, related_name="+")
+    number = models.BigIntegerField()
+    seq = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+    at = models.DateTimeField()
+    previous = models.CharField(max_length=64)
+    key = models.CharField(max_length=64)
+    signature = models.CharField(max_length=128)
+
+    class Meta:
+        """A number is used once, and so is a predecessor."""
+
+        constraints: ClassVar = [
+            UniqueConstraint(
+                fields=["workspace", "number"], name="a_checkpoint_number_is_used_once"
+            ),
+            UniqueConstraint(
+                fields=["workspace", "previous"], name="a_checkpoint_has_one_successor"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return the position, for a shell."""
+        return f"{self.workspace_id} checkpoint {self.number} at {self.seq}"

@@ -1,5 +1,6 @@
 """The ledger's page: who did what, and does the chain hold?"""
 
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
@@ -20,9 +21,11 @@ def entries(request: WorkspaceRequest) -> HttpResponse:
         return render(request, "ledger/_verdict.html", {"verdict": verdict})
     subject, cursor = request.GET.get("subject", "").strip(), request.GET.get("cursor", "")
     context = ledger(request.workspace, request.actor, subject=subject, cursor=cursor)
+    sealed = queries.newest(request.workspace.id, datetime.now(UTC))
     # Entries never change: only the first page has anything to hear.
     socket = "" if cursor else _socket(request.workspace.slug, subject)
-    return render(request, "ledger/entries.html", {**context, "verdict": verdict, "socket": socket})
+    shown = {**context, "verdict": verdict, "socket": socket, "checkpoint": sealed}
+    return render(request, "ledger/entries.html", shown)
 
 
 def _socket(slug: str, subject: str) -> str:

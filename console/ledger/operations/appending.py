@@ -105,6 +105,7 @@ def _write(entry: Entry) -> None:
 
 
 def _execute(sql: str, values: dict[str, Any]) -> psycopg.Cursor[TupleRow]:
+    connection.ensure_connection()
     with connection.wrap_database_errors:
         # Django's cursor binds on the client; this one lets the server prepare a statement once.
         return psycopg.Cursor(connection.connection).execute(sql, values, prepare=True)
