@@ -6,10 +6,12 @@ from typing import cast
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
+from console import tenancy
 from console.access import queries
 from console.access.operations.keying import note_use
 from console.actors import Actor
 from console.errors import Forbidden
+from console.limiting.meeting import meet_caller, meet_stranger
 
 
 class ScopeMissing(Forbidden):
@@ -37,7 +39,11 @@ class Bearer(HttpBearer):
         now = datetime.now(UTC)
         found = queries.token_for(token, now)
         if found is None:
+            meet_stranger(request)
             return None
+        tenancy.enter(found.workspace_id)
+        actor = queries.token_as_actor(found)
+        meet_caller(request, actor)
         if self.scope not in found.scopes:
             raise ScopeMissing(f"This token lacks the scope {self.scope}.", scope=self.scope)
         note_use(found, now)

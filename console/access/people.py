@@ -8,12 +8,14 @@ from django.http import HttpRequest
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie
 
+from console import tenancy
 from console.access import queries
 from console.access.bearer import ClientRequest
 from console.access.models import User
 from console.access.rights import Right, allows
 from console.actors import Actor
 from console.errors import Forbidden, Invalid, NotFound
+from console.limiting.meeting import meet_caller
 
 HEADER = "Countersign-Workspace"
 
@@ -64,6 +66,8 @@ class People(APIKeyCookie):
         if found is None:
             raise NotFound
         actor = found[1]
+        tenancy.enter(actor.workspace_id)
+        meet_caller(request, actor)
         if not allows(actor.roles, self.right):
             raise Forbidden
         cast("ClientRequest", request).actor = actor

@@ -7,16 +7,28 @@ from hashlib import sha256
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
-from django.db.models import QuerySet
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.db.models import Exists, QuerySet
+from django.db.models.functions import Now
 
+from console import tenancy
 from console.access.models import ApiToken, Membership, User, Workspace
 from console.actors import Actor
 
 
 def workspaces_of(person_id: UUID) -> list[Workspace]:
     """Return the workspaces a person belongs to, by name."""
-    rows = Workspace.objects.filter(memberships__person_id=person_id)
-    return list(rows.distinct().order_by("name"))
+    return [workspace for workspace, _ in roles_everywhere(person_id)]
+
+
+def roles_everywhere(person_id: UUID) -> list[tuple[Workspace, frozenset[str]]]:
+    """Return the workspaces of an active person, by name, with the roles they hold there.
+
+    One of the two questions that are asked before the workspace is known; see migration 0003.
+    """
+    rows = Workspace.objects.raw("SELECT * FROM workspaces_of_person(%s)", [person_id])
+    return [(row, frozenset(row.roles)) for row in rows]  # type: ignore[attr-defined]
 
 
 def person_in(person: User, slug: str) -> tuple[Workspace, Actor] | None:
@@ -24,14 +36,10 @@ def person_in(person: User, slug: str) -> tuple[Workspace, Actor] | None:
 
     Roles are read from the rows each time: a right that was taken away ends at once.
     """
-    rows = list(
-        Membership.objects.filter(person=person, workspace__slug=slug, person__is_active=True)
-        .select_related("workspace")
-        .only("role", "workspace")
-    )
-    if not rows:
-        return None
-    return rows[0].workspace, person_as_actor(person, rows[0].workspace_id, {r.role for r in rows})
+    for workspace, roles in roles_everywhere(person.id):
+        if workspace.slug == slug:
+            return workspace, person_as_actor(person, workspace.id, {*roles})
+    return None
 
 
 def person_as_actor(person: User, workspace_id: UUID, roles: set[str]) -> Actor:
@@ -39,24 +47,54 @@ def person_as_actor(person: User, workspace_id: UUID, roles: set[str]) -> Actor:
     return Actor("person", str(person.id), person.name, workspace_id, frozenset(roles))
 
 
+def is_signed_in(person: User, session_key: str) -> bool:
+    """Say whether this session goes on and the person is still who opened it.
+
+    `person` is as they were then: a password that changed since ends what was open under it.
+    """
+    alive = Session.objects.filter(session_key=session_key, expire_date__gt=Now())
+    now = User.objects.filter(Exists(alive), id=person.id, is_active=True).only("password").first()
+    return now is not None and now.password == person.password
+
+
+def standings(people: Collection[UUID], sessions: Collection[str]) -> dict[str, str]:
+    """Return, in one question, who stands how: a mark by person, and which sessions go on.
+
+    A mark says nothing but that something changed: password, activity, or a role anywhere.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDINGS, [[*people], [*sessions]])
+        return dict(cursor.fetchall())
+
+
+_STANDINGS = """
+    SELECT u.id::text, md5(concat(u.is_active, u.password, (
+        SELECT string_agg(concat(w.id, w.roles), ' ') FROM workspaces_of_person(u.id) w
+    ))) FROM access_user u WHERE u.id = ANY(%s::uuid[])
+    UNION ALL
+    SELECT session_key, '' FROM django_session
+    WHERE session_key = ANY(%s) AND expire_date > now()
+"""
+
+
 def token_for(secret: str, now: datetime) -> ApiToken | None:
-    """Return the live token with this secret, if its maker may still hold tokens."""
-    rows = ApiToken.objects.select_related("made_by", "workspace").filter(
-        digest=sha256(secret.encode()).hexdigest(),
-        revoked_at=None,
-        expires_at__gt=now,
-        made_by__is_active=True,
-    )
-    token = rows.first()
-    if token is None or not _may_hold_tokens(token):
-        return None
-    return token
+    """Return the live token with this secret, if its maker may still hold tokens.
+
+    The other question that is asked before the workspace is known.
+    """
+    digest = sha256(secret.encode()).hexdigest()
+    rows = ApiToken.objects.raw("SELECT * FROM token_with_digest(%s)", [digest])
+    for token in rows:
+        is_live = token.revoked_at is None and token.expires_at > now
+        return token if is_live and _may_hold_tokens(token) else None
+    return None
 
 
 def _may_hold_tokens(token: ApiToken) -> bool:
-    return Membership.objects.filter(
-        person=token.made_by_id, workspace=token.workspace_id, role__in=["admin", "engineer"]
-    ).exists()
+    with tenancy.within(token.workspace_id):
+        return Membership.objects.filter(
+            person=token.made_by_id, workspace=token.workspace_id, role__in=["admin", "engineer"]
+        ).exists()
 
 
 def token_as_actor(token: ApiToken) -> Actor:
@@ -74,7 +112,8 @@ def people_with_role(workspace_id: UUID, roles: list[str]) -> list[tuple[User, f
     """Return the active people who hold one of the roles, with all roles they hold."""
     held: dict[User, set[str]] = {}
     rows = Membership.objects.filter(workspace=workspace_id, person__is_active=True)
-    for row in rows.select_related("person").order_by("person__name"):
+    # What they prove themselves with stays where it is: workers may not even ask for it.
+    for row in rows.select_related("person").defer("person__password").order_by("person__name"):
         held.setdefault(row.person, set()).add(row.role)
     return [(person, frozenset(has)) for person, has in held.items() if has & set(roles)]
 

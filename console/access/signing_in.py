@@ -24,6 +24,7 @@ from console.access.operations import stepping_up
 from console.access.operations.stepping_up import FRESH, purpose_of
 from console.access.queries import factor_kinds
 from console.errors import Forbidden, Refused
+from console.limiting.meeting import meet_stranger
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 SIGNING_IN = purpose_of("sign in")
@@ -42,6 +43,11 @@ class SignInView(LoginView):
     template_name = "access/sign_in.html"
     authentication_form = SignIn
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Try an address and a password; nobody tries many from one place."""
+        meet_stranger(request, "sign_in")
+        return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Let in whoever has no second factor; the others have shown half of who they are."""
@@ -65,6 +71,8 @@ def second_step(request: HttpRequest) -> HttpResponse:
         person = _waiting(request)
     except FirstStepGone:
         return redirect("access:sign_in")
+    if request.method == "POST":
+        meet_stranger(request, "sign_in")
     form = SecondStep(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

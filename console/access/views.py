@@ -1,5 +1,6 @@
 """Coming home and going, tokens of programs, and what is said when something goes wrong."""
 
+import sys
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, cast
@@ -24,6 +25,8 @@ from console.errors import Forbidden, NotFound, Refused
 from console.live import ring
 from console.pages import WorkspaceRequest, refusal, workspace_view
 from console.paging import page
+from console.problems import AWAY, unavailable
+from console.tracing import request_id
 
 
 class SessionGone(Forbidden):
@@ -136,7 +139,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def failed(request: HttpRequest) -> HttpResponse:
     """Answer when we failed; rendered without the database, which may be what failed."""
-    return HttpResponse(render_to_string("500.html"), status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    # Sessions are saved outside of the layer that knows what an absent database means.
+    if isinstance(sys.exc_info()[1], AWAY):
+        return unavailable(request)
+    body = render_to_string("500.html", {"request_id": request_id()})
+    return HttpResponse(body, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

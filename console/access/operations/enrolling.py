@@ -22,9 +22,10 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
-from console.access.models import Membership, StepUp, User
+from console import tenancy
+from console.access.models import StepUp, User
 from console.access.operations.stepping_up import StepUpFailed, purpose_of, server, step_of
-from console.access.queries import person_as_actor
+from console.access.queries import person_as_actor, roles_everywhere
 from console.canonical import Json
 from console.errors import Conflict, Invalid, NotFound
 from console.ledger.operations.appending import append
@@ -173,9 +174,7 @@ def _made(credential: Mapping[str, Any], state: Mapping[str, Any]) -> AttestedCr
 
 def _tell(user: User, verb: str, body: dict[str, Json]) -> None:
     # In one order for everybody, because each line locks the end of its ledger.
-    held: dict[UUID, set[str]] = {}
-    for row in Membership.objects.filter(person=user).order_by("workspace_id"):
-        held.setdefault(row.workspace_id, set()).add(row.role)
-    for workspace_id, roles in held.items():
-        actor = person_as_actor(user, workspace_id, roles)
-        append(actor, verb, f"person:{user.id}", body)
+    for workspace, roles in sorted(roles_everywhere(user.id), key=lambda held: held[0].id):
+        actor = person_as_actor(user, workspace.id, {*roles})
+        with tenancy.within(workspace.id):
+            append(actor, verb, f"person:{user.id}", body)
