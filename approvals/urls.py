@@ -3,7 +3,18 @@
 from django.urls import path
 
 from approvals.views import attention as attending
-from approvals.views import editing, emergencies, evidence, handling, policies, signing, talking
+from approvals.views import doubt as doubting
+from approvals.views import (
+    editing,
+    emergencies,
+    evidence,
+    handling,
+    policies,
+    reconciling,
+    signing,
+    talking,
+)
+from approvals.views import outside as leaving
 from approvals.views import people as administering
 from approvals.views import proposals as views
 from approvals.views import queue as queueing
@@ -11,6 +22,7 @@ from approvals.views import reviews as reviewing
 
 app_name = "approvals"
 _PROPOSAL = "proposals/<uuid:proposal_id>/"
+_OUTSIDE = "outside/<uuid:execution_id>/"
 urlpatterns = [
     path("queue/", queueing.queue, name="queue"),
     path("queue/decide/", queueing.queue_decide, name="queue_decide"),
@@ -34,6 +46,29 @@ urlpatterns = [
     path("policies/adopt/", policies.policy_adopt, name="policy_adopt"),
     path("reviews/", reviewing.reviews, name="reviews"),
     path("reviews/<uuid:review_id>/", reviewing.review, name="review"),
+    path("outside/", leaving.outside, name="outside"),
+    path("outside/sending/", leaving.sending_stop, name="sending_stop"),
+    path("outside/sending/resume/", leaving.sending_resume, name="sending_resume"),
+    path("outside/connectors/", leaving.connectors, name="connectors"),
+    path(
+        "outside/connectors/<uuid:connector_id>/test/",
+        leaving.connector_test,
+        name="connector_test",
+    ),
+    path("outside/reconciliation/", reconciling.reconciliation, name="reconciliation"),
+    path("outside/reconciliation/compare/", reconciling.compare, name="reconciliation_compare"),
+    path(
+        "outside/discrepancies/<uuid:discrepancy_id>/close/",
+        reconciling.discrepancy_close,
+        name="discrepancy_close",
+    ),
+    path(_OUTSIDE, doubting.outside_detail, name="outside_detail"),
+    path(f"{_OUTSIDE}resolve/", doubting.outside_resolve, name="outside_resolve"),
+    path(f"{_OUTSIDE}take-over/", doubting.outside_take_over, name="outside_take_over"),
+    path(f"{_OUTSIDE}ask/", doubting.outside_ask, name="outside_ask"),
+    path(f"{_OUTSIDE}try-again/", doubting.outside_try_again, name="outside_try_again"),
+    path(f"{_OUTSIDE}drop/", doubting.outside_drop, name="outside_drop"),
+    path(f"{_OUTSIDE}undo-again/", doubting.outside_undo_again, name="outside_undo_again"),
     path("settled/", queueing.settled, name="settled"),
     path("proposals/<uuid:proposal_id>/", views.proposal_detail, name="proposal_detail"),
     path("proposals/<uuid:proposal_id>/raw/", views.proposal_raw, name="proposal_raw"),

@@ -20,7 +20,9 @@ router = Router()
 class ExecutionOut(Schema):
     """How the one carrying-out of an approved revision stands.
 
-    `status` is held, succeeded, recalled or failed; `problem` says why the last two.
+    `status` is held, succeeded, recalled or failed; `problem` says why the last two. What leaves
+    the house through a `connector` is also ready, claimed, sent, in_doubt or quarantined, and may
+    be compensating, compensated or compensation_failed afterwards; see docs/connectors.md.
     """
 
     id: UUID
@@ -34,6 +36,15 @@ class ExecutionOut(Schema):
     snapshot: int | None
     problem: str
     in_emergency: bool
+    connector: str
+    retry_class: str
+    request_digest: str
+    tries: int
+    sent_at: datetime | None
+    reference: str
+    doubted_at: datetime | None
+    doubt_due_at: datetime | None
+    owner: UUID | None
 
 
 class RecallIn(Schema):

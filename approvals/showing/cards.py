@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from approvals import lifecycle, policy, queries
@@ -15,8 +15,11 @@ from approvals.policy import LEVELS, SIGNED, Question
 from approvals.queries import Settled, Waiting, queueing
 from approvals.queries.queueing import COMPARED_AT_MOST, Touching, Viewer
 from approvals.showing.agreeing import Agreement, agreement
+from approvals.showing.carrying import label as label_of
 from approvals.showing.texts import told
-from console.words import status_label
+
+if TYPE_CHECKING:
+    from approvals.models import Execution
 
 BULK_LEVEL = 1
 _MEASURED = frozenset({"money", "dose"})
@@ -106,7 +109,7 @@ class SettledCard:
     @property
     def label(self) -> str:
         """Return the status in words."""
-        return "Approved, held" if self.status == "held" else status_label(self.status)
+        return "Approved, held" if self.status == "held" else label_of(self.status)
 
 
 def waiting_cards(
@@ -128,17 +131,26 @@ def is_my_turn(item: Waiting, known: Viewer, now: datetime) -> bool:
 def settled_card(item: Settled) -> SettledCard:
     """Return the row of one that was settled."""
     proposal, execution = item.proposal, item.execution
-    is_held = execution is not None and execution.status == "held"
     return SettledCard(
         id=proposal.id,
         title=told(proposal.title),
         place=proposal.state.key,
-        status="held" if is_held else proposal.status,
+        status=_status(proposal.status, execution),
         by=proposal.settled_by,
         at=proposal.settled_at,
         reason=proposal.settled_reason,
         snapshot_number=execution.snapshot_number if execution else None,
     )
+
+
+def _status(status: str, execution: "Execution | None") -> str:
+    """Return the status of a settled proposal, or that of its effect where it says more."""
+    if execution is None or status not in {"approved", "stale"}:
+        return status
+    if execution.status in lifecycle.UNDER_WAY:
+        return execution.status
+    is_told = execution.connector and execution.status not in {"recalled", "succeeded"}
+    return execution.status if is_told else status
 
 
 def _card(item: Waiting, known: Viewer, others: Others | None, now: datetime) -> Card:

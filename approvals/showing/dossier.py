@@ -4,6 +4,7 @@ One value: everything about one proposal, as the rows have it, with every digest
 that it is of. The JSON file is its canonical bytes; the PDF prints the same value for people.
 """
 
+import base64
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -22,10 +23,14 @@ from console.errors import Conflict
 
 if TYPE_CHECKING:
     from approvals.models import (
+        Attempt,
+        Compensation,
         Decision,
         Evidence,
         Execution,
         InfoRequest,
+        Observation,
+        Resolution,
         Review,
         Revision,
         Signature,
@@ -44,6 +49,8 @@ HOW_TO_CHECK = [
     "For each ledger line: sha256('previous' + canonical JSON of workspace, seq, at, actor, verb,"
     " subject and body) is 'digest'. Where two numbers follow each other, the second line's"
     " 'previous' is the first line's 'digest'.",
+    "For each attempt: sha256 of 'request', as UTF-8 or out of 'request_base64', is"
+    " 'request_digest'. No secret is among these bytes.",
     "Lines of other proposals are not in this file; ask for the ledger to see that these lines"
     " stand in it, under the same numbers and digests.",
     "`manage.py check_evidence FILE.json` does all of this, without a database.",
@@ -129,6 +136,7 @@ def _revision(row: "Revision") -> dict[str, Json]:
         "sealed": bytes(row.sealed).decode(),
         "digest": row.digest,
         "base": {"number": row.base_number, "digest": row.base_digest, "epoch": row.base_epoch},
+        "outlet": row.outlet,
         "checks": row.checks,
         "terms": row.terms,
         "terms_in_words": asked,
@@ -211,6 +219,21 @@ def _execution(row: "Execution", found: Everything) -> dict[str, Json]:
         "due_at": in_utc(row.due_at),
         "executed_at": _time(row.executed_at),
         "problem": row.problem,
+        "key": row.id.hex,
+        "connector": row.connector,
+        "retry_class": row.retry_class,
+        "reference": row.reference,
+        "doubted_at": _time(row.doubted_at),
+        "attempts": [_attempt(each) for each in found.attempts if each.execution_id == row.id],
+        "observations": [
+            _observation(each) for each in found.observations if each.execution_id == row.id
+        ],
+        "resolutions": [
+            _resolution(each) for each in found.resolutions if each.execution_id == row.id
+        ],
+        "compensations": [
+            _compensation(each) for each in found.compensations if each.execution_id == row.id
+        ],
         "snapshot": None
         if made is None
         else {
@@ -223,6 +246,60 @@ def _execution(row: "Execution", found: Everything) -> dict[str, Json]:
             "by": made.actor,
             "at": in_utc(made.created_at),
         },
+    }
+
+
+def _attempt(row: "Attempt") -> dict[str, Json]:
+    return {
+        "number": row.number,
+        **_request(bytes(row.request)),
+        "request_digest": row.request_digest,
+        "sent_at": in_utc(row.sent_at),
+        "deadline_at": in_utc(row.deadline_at),
+        "outcome": row.outcome,
+        "answer_status": row.answer_status,
+        "answer": row.answer,
+        "reference": row.reference,
+        "ended_at": _time(row.ended_at),
+    }
+
+
+def _request(body: bytes) -> dict[str, Json]:
+    try:
+        return {"request": body.decode()}
+    except UnicodeDecodeError:
+        return {"request_base64": base64.b64encode(body).decode()}
+
+
+def _observation(row: "Observation") -> dict[str, Json]:
+    return {
+        "source": row.source,
+        "says": row.says,
+        "reference": row.reference,
+        "detail": row.detail,
+        "at": in_utc(row.at),
+    }
+
+
+def _resolution(row: "Resolution") -> dict[str, Json]:
+    return {
+        "attempt": row.attempt_number,
+        "by": _person(row.person),
+        "verdict": row.verdict,
+        "reference": row.reference,
+        "evidence": row.evidence,
+        "at": in_utc(row.at),
+    }
+
+
+def _compensation(row: "Compensation") -> dict[str, Json]:
+    return {
+        "cause": row.cause,
+        "turn": row.number,
+        "proposal": None if row.proposal_id is None else str(row.proposal_id),
+        "is_irreversible": row.is_irreversible,
+        "text": row.text,
+        "due_at": _time(row.due_at),
     }
 
 

@@ -84,11 +84,9 @@ def _ending(reader: Reader) -> Iterator[Event]:
         what = f"{proposal.settled_by or 'System'}: {proposal.status}"
         reason = told(proposal.settled_reason)
         yield Event(proposal.settled_at, proposal.status, "", what, said=reason)
+    if execution and execution.sent_at:
+        yield Event(execution.sent_at, "sent", "", f"Sent through {execution.connector}")
     if execution and execution.executed_at:
-        yield Event(
-            execution.executed_at,
-            "snapshot",
-            "",
-            "Carried out as",
-            snapshot_number=execution.snapshot_number,
-        )
+        number = execution.snapshot_number
+        what = "Carried out as" if number else "It happened outside; the record has moved meanwhile"
+        yield Event(execution.executed_at, "snapshot", "", what, snapshot_number=number)

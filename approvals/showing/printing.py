@@ -18,7 +18,18 @@ from console.canonical import Json
 
 TEMPLATE = Path("templates/approvals/evidence.typ")
 # What the sealed bytes and statements say is in the JSON file; on paper nobody could read it.
-_NOT_PRINTED = frozenset({"sealed", "statement", "rendering", "assertion", "terms", "sources"})
+_NOT_PRINTED = frozenset(
+    {
+        "sealed",
+        "statement",
+        "rendering",
+        "assertion",
+        "terms",
+        "sources",
+        "request",
+        "request_base64",
+    }
+)
 
 
 def printed(pack: dict[str, Json], shown: Json, *, made_at: datetime) -> bytes:

@@ -10,6 +10,7 @@ from approvals import lifecycle
 from approvals.formats import Segment, pair
 from approvals.queries import Detail
 from approvals.showing.agreeing import agreement, approvers, in_words
+from approvals.showing.carrying import leaves_through
 from approvals.showing.difference import SUMMARY_ABOVE, groups, record, sections, table
 from approvals.showing.handling import handling
 from approvals.showing.history import history
@@ -78,6 +79,7 @@ def proposal(reader: Reader, *, seen: int = 0, looked_at: int = 0) -> dict[str, 
         "is_blind": reader.is_blind,
         "signed": [] if reader.is_blind else signed(found),
         "agreement": agreed,
+        "outlet": leaves_through(revision.outlet),
         "asked": in_words(terms),
         "policy": f"{terms.policy}, version {terms.version}" if terms.version else terms.policy,
         "checks": checks(found),

@@ -2,18 +2,35 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 from approvals import lifecycle
 from approvals.queries import Detail
 from approvals.showing.agreeing import Agreement
+from approvals.showing.carrying import label as label_of
 from console.words import listed
 
+if TYPE_CHECKING:
+    from approvals.models import Execution
+
 NOTHING_CHANGED = "Nothing was changed."
+# The badge beside the title of a proposal whose effect is on its way out of the house.
+_ON_ITS_WAY = {
+    "ready": "Approved, waits to be sent",
+    "claimed": "Approved, being sent",
+    "sent": "Sent, no answer yet",
+    "in_doubt": "In doubt",
+    "quarantined": "Approved, set aside",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A status for the badge, and what became of it once it is settled."""
+    """A status for the badge, and what became of it once it is settled.
+
+    `outside` is the execution, where it leaves the house: it has a page of its own.
+    """
 
     status: str
     label: str
@@ -22,6 +39,12 @@ class Standing:
     held_until: datetime | None = None
     snapshot_number: int | None = None
     problem: str = ""
+    outside: UUID | None = None
+
+    @property
+    def may_be_recalled(self) -> bool:
+        """Say whether not a byte of it has left, so that it can be taken back."""
+        return self.status in lifecycle.UNSENT
 
 
 def standing(found: Detail, agreed: Agreement) -> Standing:
@@ -31,6 +54,9 @@ def standing(found: Detail, agreed: Agreement) -> Standing:
         return _open(proposal.status, agreed)
     if proposal.status == "approved":
         return _approved(found, agreed)
+    execution = found.execution
+    if execution is not None and execution.connector and execution.status == "failed":
+        return _not_carried_out(execution, _approval(found, agreed), proposal.settled_at)
     label = {"stale": "Out of date"}.get(proposal.status, proposal.status.capitalize())
     return Standing(
         proposal.status, label, _ended(proposal.status, proposal.settled_by), proposal.settled_at
@@ -49,26 +75,42 @@ def _open(status: str, agreed: Agreement) -> Standing:
 
 def _approved(found: Detail, agreed: Agreement) -> Standing:
     proposal, execution = found.proposal, found.execution
-    sentence = f"Approved by {listed(agreed.agreed) or proposal.settled_by}."
-    if execution is not None and execution.break_glass_id:
-        sentence = f"Carried out in an emergency by {proposal.settled_by}; a review is owed."
+    sentence = _approval(found, agreed)
     if execution is None or execution.status == "recalled":
         return Standing("approved", "Approved", sentence, proposal.settled_at)
+    if execution.status in _ON_ITS_WAY:
+        status = execution.status
+        at = execution.sent_at or proposal.settled_at
+        return Standing(status, _ON_ITS_WAY[status], sentence, at, outside=execution.id)
     if execution.status == "held":
+        until, outside = execution.due_at, execution.id if execution.connector else None
         return Standing(
-            "held", "Approved, held", sentence, proposal.settled_at, held_until=execution.due_at
+            "held", "Approved, held", sentence, proposal.settled_at, until, outside=outside
         )
     if execution.status == "failed":
-        return Standing(
-            "failed", "Not carried out", sentence, proposal.settled_at, problem=execution.problem
-        )
+        return _not_carried_out(execution, sentence, proposal.settled_at)
     return Standing(
-        "executed",
-        "Carried out",
+        "executed" if execution.status == "succeeded" else execution.status,
+        label_of(execution.status),
         sentence,
         execution.executed_at,
         snapshot_number=execution.snapshot_number,
+        problem=execution.problem,
+        outside=execution.id if execution.connector else None,
     )
+
+
+def _approval(found: Detail, agreed: Agreement) -> str:
+    if found.execution is not None and found.execution.break_glass_id:
+        who = found.proposal.settled_by
+        return f"Carried out in an emergency by {who}; a review is owed."
+    return f"Approved by {listed(agreed.agreed) or found.proposal.settled_by}."
+
+
+def _not_carried_out(execution: "Execution", sentence: str, at: datetime | None) -> Standing:
+    outside = execution.id if execution.connector else None
+    label = label_of("failed")
+    return Standing("failed", label, sentence, at, problem=execution.problem, outside=outside)
 
 
 def _ended(status: str, by: str) -> str:

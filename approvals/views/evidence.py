@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
 from approvals.showing.dossier import Form, packed
+from console.limiting.meeting import metered
 from console.pages import WorkspaceRequest, workspace_view
 
 # Whatever a browser does with the file, it does it without our pages and without a network.
@@ -16,6 +17,7 @@ KINDS: dict[Form, str] = {"json": "application/json", "pdf": "application/pdf"}
 
 @require_GET
 @workspace_view("see")
+@metered
 def evidence_json(request: WorkspaceRequest, proposal_id: UUID) -> HttpResponse:
     """Hand out the pack as canonical JSON, which can be checked."""
     return _answer(request, proposal_id, "json")
@@ -23,6 +25,7 @@ def evidence_json(request: WorkspaceRequest, proposal_id: UUID) -> HttpResponse:
 
 @require_GET
 @workspace_view("see")
+@metered
 def evidence_pdf(request: WorkspaceRequest, proposal_id: UUID) -> HttpResponse:
     """Hand out the pack as a PDF."""
     return _answer(request, proposal_id, "pdf")
