@@ -97,6 +97,11 @@ _START = _params(patient=KEY, drug=KEY, route=ROUTE, indication=TEXT, **_DOSING)
 _ADJUSTED = "{place}: {drug} from {before} to {after}"
 _STARTED = "{place}: start {drug}, {after}, from {from_day}"
 _UNTIL_GIVEN = "Can be changed back until the next dose is given; a dose given is irreversible."
+_DISPENSED = {
+    "irreversible": True,
+    "text": "What the pharmacy has dispensed stays dispensed, and a dose given stays given; see to "
+    "the patient, then change the order anew.",
+}
 
 ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
     ActionTypeSpec(
@@ -109,6 +114,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         risk=2,
         reversibility=_UNTIL_GIVEN,
         leaves_house=True,
+        compensation=_DISPENSED,
     ),
     ActionTypeSpec(
         name="adjust_dose_high_risk",
@@ -120,6 +126,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         risk=3,
         reversibility=_UNTIL_GIVEN,
         leaves_house=True,
+        compensation=_DISPENSED,
     ),
     ActionTypeSpec(
         name="start_order",
@@ -131,6 +138,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         risk=2,
         reversibility=_UNTIL_GIVEN,
         leaves_house=True,
+        compensation=_DISPENSED,
     ),
     ActionTypeSpec(
         name="start_order_high_risk",
@@ -142,6 +150,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         risk=3,
         reversibility=_UNTIL_GIVEN,
         leaves_house=True,
+        compensation=_DISPENSED,
     ),
     ActionTypeSpec(
         name="stop_order",

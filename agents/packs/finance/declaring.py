@@ -25,11 +25,19 @@ IBAN = _written("[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 BIC = _written("[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
 PERCENT = _written(r"[0-9]{1,2}\.[0-9]{2}")
 DAYS = {"type": "integer", "minimum": 0, "maximum": 365}
+# Ten banking days: how long a bank takes a SEPA recall of the payer (EPC125-05).
+RECALL_SECONDS = 14 * 86_400
 
 EFFECTS = {
     "finance.release_payment": Effect(
         paying.release_payment,
         paying.payment_checks,
+        paying.payment_facts,
+        paying.payment_measure,
+    ),
+    "finance.recall_payment": Effect(
+        paying.recall_payment,
+        paying.recall_checks,
         paying.payment_facts,
         paying.payment_measure,
     ),
@@ -81,6 +89,16 @@ PAYMENT_FIELDS = (
     Field("/payments/*/value_date", "Value date", "date", group="Timing"),
     Field("/payments/*/status", "Payment status", "enum", group="Payment"),
 )
+RECALL_FIELDS = (
+    Field("/recalls/*/amount", "Amount", "money", "../currency", "Recall", risk=2),
+    Field("/recalls/*/currency", "Currency", "enum", group="Recall"),
+    Field("/recalls/*/iban", "Paid to account", "iban", group="Payee"),
+    Field("/recalls/*/vendor", "Vendor", "text", group="Payee"),
+    Field("/recalls/*/invoice", "Our invoice number", "text", group="Recall"),
+    Field("/recalls/*/bank_reference", "The bank's reference", "text", group="Recall"),
+    Field("/recalls/*/execution", "Our reference", "text", group="Recall"),
+    Field("/recalls/*/status", "Status of the recall", "enum", group="Recall"),
+)
 BANK_FIELDS = (
     Field("/vendors/*/bank/iban", "Account number (IBAN)", "iban", group="Bank", risk=3),
     Field("/vendors/*/bank/bic", "Bank code (BIC)", "account", group="Bank", risk=2),
@@ -116,6 +134,34 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         fields=(*PAYMENT_FIELDS, *INVOICE_FIELDS),
         risk=2,
         reversibility="Can be stopped until the value date; after that only the vendor can refund.",
+        leaves_house=True,
+        compensation={
+            "action_type": "recall_payment",
+            "params": {
+                "invoice": "/invoice",
+                "amount": "/amount",
+                "currency": "/currency",
+                "bank_reference": "{{reference}}",
+                "execution": "{{execution}}",
+            },
+            "within_seconds": RECALL_SECONDS,
+        },
+    ),
+    ActionTypeSpec(
+        name="recall_payment",
+        label="Recall a payment",
+        sentence="Ask back {sum} paid to {vendor_name} for invoice {invoice}",
+        params_schema=_params(
+            invoice=KEY,
+            amount=AMOUNT,
+            currency=CURRENCY,
+            bank_reference={"type": "string", "maxLength": 200},
+            execution=KEY,
+        ),
+        effect="finance.recall_payment",
+        fields=RECALL_FIELDS,
+        risk=2,
+        reversibility="A recall cannot be taken back; the vendor may refuse it.",
         leaves_house=True,
     ),
     ActionTypeSpec(

@@ -91,6 +91,47 @@ def payment_measure(document: Document, params: Params) -> Measure:
     return Measure(Decimal(params["amount"]), params["currency"], invoice["vendor"], number)
 
 
+def recall_payment(document: Document, params: Params) -> Json:
+    """Note that a payment is asked back from the vendor's bank; the vendor has to agree."""
+    number, invoice, vendor = _parties(document, params)
+    payment, recalls = f"PAY-{number}", document.get("recalls")
+    if isinstance(recalls, dict) and payment in recalls:
+        raise CannotDo(f"Payment {payment} was recalled before.")
+    if params["currency"] != invoice["currency"]:
+        raise CannotDo(f"Invoice {number} is in {invoice['currency']}.")
+    entered: Json = {
+        "invoice": number,
+        "vendor": invoice["vendor"],
+        "amount": params["amount"],
+        "currency": params["currency"],
+        "iban": vendor["bank"]["iban"],
+        "bank_reference": params["bank_reference"],
+        "execution": params["execution"],
+        "status": "asked",
+    }
+    if isinstance(recalls, dict):
+        return apply(document, [Change("add", f"/recalls/{payment}", value=entered)])
+    return apply(document, [Change("add", "/recalls", value={payment: entered})])
+
+
+def recall_checks(document: Document, params: Params) -> list[Check]:
+    """Say whether the record is without the payment, and whether all of it is asked back."""
+    number, invoice, _ = _parties(document, params)
+    return [
+        Check(
+            "The record does not hold the payment",
+            passed=f"PAY-{number}" not in section(document, "payments"),
+            sentence=f"The payments list was searched for invoice {number}.",
+        ),
+        Check(
+            "Amount equals the invoice",
+            passed=Decimal(params["amount"]) == Decimal(invoice["amount"]),
+            sentence=f"Invoice {number} is over {money(invoice['amount'], invoice['currency'])}, "
+            f"the recall over {money(params['amount'], params['currency'])}.",
+        ),
+    ]
+
+
 def hold_invoice(document: Document, params: Params) -> Json:
     """Keep an open invoice out of payment runs, with the reason."""
     number, invoice, _ = _parties(document, params)

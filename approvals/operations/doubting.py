@@ -1,0 +1,110 @@
+"""Say of what was sent and never answered that nobody knows what became of it, and tell people."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from approvals.models import Attempt, Execution
+from approvals.operations.alarming import overdue_since, tell_in_doubt, tell_overdue
+from approvals.operations.settling import announce
+from console.actors import Actor, system
+from console.canonical import Json
+from console.ledger.operations.appending import append
+from console.live import ring
+from console.notices.queries import told
+
+NO_ANSWER = "No answer came before its deadline. Nobody knows whether it happened."
+
+
+def doubt(execution: Execution, attempt: Attempt, *, actor: Actor, why: str, now: datetime) -> None:
+    """Mark a locked execution in doubt after a sending; part of the caller's transaction.
+
+    One that was sent again by itself is in doubt since the first time, and people know of it.
+    """
+    if execution.status not in {"sent", "in_doubt"}:
+        raise RuntimeError(f"A {execution.status} execution is not in doubt.")
+    _end(attempt, now)
+    is_new = execution.doubt_due_at is None
+    if is_new:
+        execution.doubted_at, execution.doubt_due_at = now, now + settings.DOUBT_SLA
+    execution.status = "in_doubt"
+    # The provider is asked at once, where it can be.
+    execution.next_at, execution.lease_until = now, None
+    execution.save(update_fields=["status", "doubted_at", "doubt_due_at", "next_at", "lease_until"])
+    if is_new:
+        tell_in_doubt(execution, now=now)
+    body: dict[str, Json] = {
+        "attempt": attempt.number,
+        "connector": execution.connector,
+        "reason": why,
+        "due_at": execution.doubt_due_at.isoformat() if execution.doubt_due_at else "",
+    }
+    append(actor, "execution.in_doubt", f"proposal:{execution.proposal_id}", body)
+    announce(execution.proposal_id, execution.workspace_id)
+    ring("outside", execution.workspace_id)
+
+
+def doubt_again(execution: Execution, *, now: datetime) -> None:
+    """Take back that a locked execution may be sent again, once something says that it happened.
+
+    Whoever has claimed it meanwhile does not send it. Part of the caller's transaction.
+    """
+    if execution.status not in {"ready", "claimed", "quarantined"} or execution.sent_at is None:
+        return
+    execution.status, execution.doubted_at = "in_doubt", now
+    execution.doubt_due_at = now + settings.DOUBT_SLA
+    execution.next_at, execution.lease_until = now, None
+    execution.save(update_fields=["status", "doubted_at", "doubt_due_at", "next_at", "lease_until"])
+
+
+def _end(attempt: Attempt, now: datetime) -> None:
+    if not attempt.outcome:
+        attempt.outcome, attempt.ended_at = "unknown", now
+        attempt.save(update_fields=["outcome", "ended_at"])
+
+
+def doubt_overdue(*, now: datetime, at_most: int = 50) -> int:
+    """Mark in doubt what was sent and whose sender is over its deadline and its lease.
+
+    Returns how many. A sender that still lives holds the row while it records; it is skipped.
+    """
+    overdue = Execution.objects.filter(_is_overdue(now)).order_by("lease_until")
+    found = list(overdue.values_list("id", "workspace_id")[:at_most])
+    return sum(_doubt_one(*each, now) for each in found)
+
+
+def _is_overdue(now: datetime) -> Q:
+    return Q(status="sent") & (Q(lease_until=None) | Q(lease_until__lte=now))
+
+
+def _doubt_one(execution_id: UUID, workspace_id: UUID, now: datetime) -> bool:
+    with transaction.atomic(durable=True):
+        rows = Execution.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
+        rows = rows.filter(_is_overdue(now), id=execution_id)
+        execution = rows.select_related("proposal__workspace").first()
+        if execution is None:
+            return False
+        attempt = Attempt.objects.filter(execution=execution).latest("number")
+        if attempt.deadline_at > now:
+            return False
+        actor = system("reconciler", workspace_id)
+        doubt(execution, attempt, actor=actor, why=NO_ANSWER, now=now)
+    return True
+
+
+def tell_doubts_overdue(*, now: datetime, at_most: int = 200) -> int:
+    """Tell people of each doubt that lasts longer than was promised, once; return how many."""
+    rows = Execution.objects.filter(status="in_doubt", doubt_due_at__lte=now)
+    rows = rows.select_related("proposal__workspace").order_by("doubt_due_at")
+    due = list(rows[:at_most])
+    about = {(row.workspace_id, f"proposal:{row.proposal_id}") for row in due}
+    known = told("doubt.overdue", about) if due else set()
+    new = [row for row in due if (f"proposal:{row.proposal_id}", overdue_since(row)) not in known]
+    for row in new:
+        with transaction.atomic():
+            tell_overdue(row, now=now)
+            ring("outside", row.workspace_id)
+    return len(new)

@@ -1,0 +1,91 @@
+"""Ask providers what became of what is in doubt: soon at first, then less and less often.
+
+No lock is held while a provider is asked. Which of two reconcilers asks is settled beforehand, by
+whoever moves the time of the next question.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Q
+
+from approvals import doubt
+from approvals.connectors.protocol import Connector, Finding, NotReached
+from approvals.doubt import Seen
+from approvals.models import Attempt, Execution, Observation
+from approvals.operations.dispatching import order_for
+from approvals.operations.recording import observe
+from approvals.operations.resolving import sending_of
+from console.actors import system
+
+logger = logging.getLogger(__name__)
+
+RESENT_FIRST = timedelta(seconds=30)
+
+SAID_AT_MOST, REFERENCE_AT_MOST = 1_000, 200
+
+
+def ask_due(connectors: Mapping[str, Connector], *, now: datetime, at_most: int = 20) -> int:
+    """Ask about what is in doubt and due, and return how often somebody was asked.
+
+    What is new is kept as an observation; that it was executed, or refused, settles it.
+    Locks: nothing while it asks.
+    """
+    asking = [name for name, each in connectors.items() if each.public.can_ask]
+    if not asking:
+        return 0
+    rows = Execution.objects.filter(_is_due(now), connector__in=asking).order_by("next_at")
+    due = list(rows.values_list("id", "connector")[:at_most])
+    return sum(_ask(connectors[name], execution_id, now) for execution_id, name in due)
+
+
+def _is_due(now: datetime) -> Q:
+    # What may be sent again by itself is, first: whoever asks moves the time of that, too.
+    others = Q(next_at__lte=now) & ~Q(retry_class="keyed")
+    left = Q(next_at=None) | Q(next_at__lte=now - RESENT_FIRST)
+    return Q(status="in_doubt") & (others | left)
+
+
+def _ask(connector: Connector, execution_id: UUID, now: datetime) -> bool:
+    execution = Execution.objects.select_related("proposal").get(id=execution_id)
+    if not _is_mine(execution, now):
+        return False
+    attempt = Attempt.objects.filter(execution=execution).latest("number")
+    found = _answer(connector, execution, attempt)
+    if found is not None and is_news(execution, attempt, found, now):
+        actor = system("reconciler", execution.workspace_id)
+        observe(actor=actor, execution_id=execution.id, source="inquiry", finding=found, now=now)
+    return True
+
+
+def _is_mine(execution: Execution, now: datetime) -> bool:
+    """Move the time of the next question, unless somebody has just done so."""
+    again = doubt.ask_again_at(execution.doubted_at or now, now)
+    rows = Execution.objects.filter(_is_due(now), id=execution.id, fence=execution.fence)
+    return bool(rows.update(next_at=again))
+
+
+def _answer(connector: Connector, execution: Execution, attempt: Attempt) -> Finding | None:
+    until = time.monotonic() + connector.public.deadline_seconds
+    try:
+        found = connector.ask(order_for(execution), bytes(attempt.request), until)
+    except NotReached as error:
+        logger.info("%s was not reached to be asked: %s", connector.public.name, error)
+        return None
+    except Exception:
+        # A connector that fails in a new way must not keep the others from being asked.
+        logger.exception("%s could not be asked", connector.public.name)
+        return None
+    return found
+
+
+def is_news(execution: Execution, attempt: Attempt, found: Finding, now: datetime) -> bool:
+    """Say whether this tells something about a sending that its provider has not said before."""
+    rows = Observation.objects.filter(execution=execution, source__in=["inquiry", "statement"])
+    row = rows.filter(at__gte=attempt.sent_at).order_by("-at").first()
+    before = Seen(row.says, row.at, row.reference) if row else None
+    seen = Seen(found.says, now, found.reference)
+    return doubt.is_news(before, seen, sending_of(execution, attempt))
