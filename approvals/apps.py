@@ -12,13 +12,16 @@ class ApprovalsConfig(AppConfig):
         """Make known the effects that every workspace has."""
         # Like the packs, once apps are ready.
         from approvals import amending, recovering, starters  # noqa: PLC0415
+        from approvals.showing.outside import sending_banner, waiting  # noqa: PLC0415
         from approvals.showing.owing import glass_banner  # noqa: PLC0415
         from approvals.showing.reading import kept_from  # noqa: PLC0415
         from console.ledger.showing import veil  # noqa: PLC0415
-        from console.pages import announce  # noqa: PLC0415
+        from console.pages import announce, count_beside  # noqa: PLC0415
 
         amending.install()
         recovering.install()
         starters.offer(starters.CAREFUL)
         announce(glass_banner)
+        announce(sending_banner)
+        count_beside("approvals:outside", waiting)
         veil(kept_from)

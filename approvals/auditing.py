@@ -5,6 +5,7 @@ cannot be told from the pack is not claimed: whether its ledger lines are those 
 ledger is told by that ledger.
 """
 
+import base64
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -191,6 +192,19 @@ def _executions(pack: dict[str, Any]) -> Iterator[Finding]:
     for row in pack["executions"]:
         what = f"What was carried out is revision {row['revision']}"
         yield _same(what, row["digest"], worded.get(row["revision"]))
+        # Packs that were made before anything left the house name no attempts.
+        for each in row.get("attempts", []):
+            yield _same(
+                f"Attempt {each['number']}: the digest of what was sent",
+                each["request_digest"],
+                hashlib.sha256(_sent(each)).hexdigest(),
+            )
+
+
+def _sent(attempt: dict[str, Any]) -> bytes:
+    if "request" in attempt:
+        return str(attempt["request"]).encode()
+    return base64.b64decode(attempt["request_base64"], validate=True)
 
 
 def _ledger(pack: dict[str, Any]) -> Iterator[Finding]:

@@ -6,10 +6,10 @@ new document. The preview that a reviewer sees and the execution run this same f
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Self
 
 from console.canonical import Json
 from snapshots import pointer
@@ -57,6 +57,17 @@ class Measure:
             "counterparty": self.counterparty,
             "subject": self.subject,
         }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        """Return what a revision's row keeps; a row from before limits keeps nothing."""
+        amount = kept.get("amount")
+        return cls(
+            amount=None if amount is None else Decimal(amount),
+            currency=kept.get("currency", ""),
+            counterparty=kept.get("counterparty", ""),
+            subject=kept.get("subject", ""),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,14 +38,15 @@ UNANSWERED = ("pending", "info_requested")
 # sender and sent; of what was sent only an answer, an observation or people say what became of it.
 EXECUTION_MOVES: dict[str, frozenset[str]] = {
     "held": frozenset({"ready", "succeeded", "recalled", "failed", "quarantined"}),
-    "ready": frozenset({"claimed", "recalled", "failed", "quarantined"}),
+    # Back in doubt when it turns out, before it is sent again, that it had happened after all.
+    "ready": frozenset({"claimed", "in_doubt", "recalled", "failed", "quarantined"}),
     # Back to ready when its lease is over, or nobody answered: nothing was sent.
-    "claimed": frozenset({"ready", "sent", "recalled", "failed", "quarantined"}),
+    "claimed": frozenset({"ready", "sent", "in_doubt", "recalled", "failed", "quarantined"}),
     "sent": frozenset({"succeeded", "failed", "in_doubt"}),
     # Ready again only where the provider itself says it is absent and a person agrees; sent again
     # only where the provider takes the same key twice for one.
     "in_doubt": frozenset({"succeeded", "failed", "ready", "sent"}),
-    "quarantined": frozenset({"held", "ready", "recalled", "failed"}),
+    "quarantined": frozenset({"held", "ready", "in_doubt", "recalled", "failed"}),
     "succeeded": frozenset({"compensating"}),
     "compensating": frozenset({"compensated", "compensation_failed"}),
     # People may propose the way back again.
@@ -64,6 +65,11 @@ UNDER_WAY = (*UNSENT, *IN_FLIGHT)
 # It happened, whatever was owed for it later.
 DONE = ("succeeded", "compensating", "compensated", "compensation_failed")
 RETRY_CLASSES = ("local", "keyed", "queryable", "blind")
+_KEEPS_OFF = {
+    "sent": "was sent a moment ago",
+    "in_doubt": "was sent, and nobody knows yet what became of it",
+    "quarantined": "was set aside after it failed again and again",
+}
 # How often an execution is begun before it is set aside for people.
 TRIES_AT_MOST = 3
 
@@ -76,6 +82,12 @@ def may_move(status: str, to: str) -> bool:
 def execution_may_move(status: str, to: str) -> bool:
     """Say whether an execution in `status` may become `to`."""
     return to in EXECUTION_MOVES.get(status, frozenset())
+
+
+def keeps_off(status: str, title: str) -> str:
+    """Say what of an execution under way keeps others off its State."""
+    words = _KEEPS_OFF.get(status, "is carried out on the same State in a moment")
+    return f"“{title}” {words}."
 
 
 def is_open(status: str) -> bool:

@@ -6,16 +6,9 @@ from uuid import UUID
 from celery import shared_task
 
 from approvals import queries
-from approvals.operations.executing import carry_out_due
 from approvals.operations.rebasing import rebase_all
 from approvals.operations.reevaluating import reevaluate_all
 from console.actors import system
-
-
-@shared_task(name="approvals.carry_out")
-def carry_out(key: str = "") -> int:
-    """Carry out what was held until now; runs in the sender."""
-    return carry_out_due(now=datetime.now(UTC))
 
 
 @shared_task(name="approvals.rebase")

@@ -14,6 +14,13 @@ from approvals.api.evidence import router as evidence
 from approvals.api.executions import router as executions
 from approvals.api.handling import router as handling
 from approvals.api.metrics import router as metrics
+from approvals.api.outside import (
+    connectors_router,
+    discrepancies_router,
+    reconciliations_router,
+    sending_router,
+)
+from approvals.api.outside import router as leaving
 from approvals.api.policies import router as policies
 from approvals.api.proposals import router as proposals
 from approvals.api.signing import router as signing
@@ -34,9 +41,12 @@ problems.install(api)
 api.add_router("/agents", agents, tags=["agents"])
 api.add_router("/authority-limits", limits_router, tags=["authority"])
 api.add_router("/delegations", delegations_router, tags=["authority"])
+api.add_router("/connectors", connectors_router, tags=["outside"])
+api.add_router("/discrepancies", discrepancies_router, tags=["outside"])
 api.add_router("/executions", executions, tags=["executions"])
 api.add_router("/jobs", jobs, tags=["jobs"])
 api.add_router("/metrics", metrics, tags=["metrics"])
+api.add_router("/outside", leaving, tags=["outside"])
 api.add_router("/policies", policies, tags=["policies"])
 api.add_router("/proposals", proposals, tags=["proposals"])
 api.add_router("/proposals", deciding, tags=["proposals"])
@@ -44,7 +54,9 @@ api.add_router("/proposals", evidence, tags=["proposals"])
 api.add_router("/proposals", handling, tags=["proposals"])
 api.add_router("/proposals", signing, tags=["proposals"])
 api.add_router("/proposals", talking, tags=["proposals"])
+api.add_router("/reconciliations", reconciliations_router, tags=["outside"])
 api.add_router("/restorations", restorations, tags=["restorations"])
+api.add_router("/sending", sending_router, tags=["outside"])
 api.add_router("/states", states, tags=["states"])
 api.add_router("/states", outside, tags=["states"])
 api.add_router("/drift", drift, tags=["drift"])

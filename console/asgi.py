@@ -23,6 +23,10 @@ from snapshots import consumers as snapshots  # noqa: E402
 _regions: dict[str, type[AsyncConsumer]] = {
     "queue/": approvals.Queue,
     "proposals/<uuid:proposal_id>/": approvals.Proposal,
+    "outside/": approvals.Outside,
+    "outside/connectors/": approvals.Connectors,
+    "outside/reconciliation/": approvals.Reconciliation,
+    "outside/<uuid:execution_id>/": approvals.OutsideOne,
     "runs/": agents.RunList,
     "runs/<uuid:run_id>/": agents.Run,
     "jobs/": agents.JobList,

@@ -11,4 +11,4 @@ django.setup()
 
 app = Celery("countersign")
 app.conf.update(settings.CELERY)
-app.autodiscover_tasks(["agents", "approvals", "console.notices"])
+app.autodiscover_tasks(["agents", "approvals", "console.notices", "console.pulse"])

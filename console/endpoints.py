@@ -27,7 +27,9 @@ class Problem(Schema):
     detail: str
 
 
-PROBLEMS: dict[int, Any] = dict.fromkeys((400, 401, 403, 404, 409, 410, 412, 413, 422), Problem)
+PROBLEMS: dict[int, Any] = dict.fromkeys(
+    (400, 401, 403, 404, 409, 410, 412, 413, 422, 429), Problem
+)
 KEY_AT_MOST = 120
 # How often a long poll looks at the row.
 POLL_SECONDS = 0.5

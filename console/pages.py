@@ -16,6 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django_htmx.middleware import HtmxDetails
 
+from console import tenancy
 from console.access import queries
 from console.access.models import Workspace
 from console.access.rights import Right, allows
@@ -50,6 +51,7 @@ def workspace_view(right: Right) -> Callable[[View], View]:
                 raise Http404
             known = cast(WorkspaceRequest, request)
             known.workspace, known.actor = found
+            tenancy.enter(known.workspace.id)
             if not allows(known.actor.roles, right):
                 raise Forbidden
             return view(known, **kwargs)
@@ -90,7 +92,10 @@ def refusal(request: HttpRequest, refused: Refused) -> HttpResponse:
     if cast(WorkspaceRequest, request).htmx:
         return render(request, "_error_card.html", context, status=refused.status)
     template = f"{refused.status}.html" if refused.status in OWN_PAGE else "409.html"
-    return render(request, template, context, status=refused.status)
+    answer = render(request, template, context, status=refused.status)
+    if "retry_after" in refused.details:
+        answer["Retry-After"] = str(refused.details["retry_after"])
+    return answer
 
 
 NAV = [
@@ -99,6 +104,7 @@ NAV = [
     ("Jobs", "agents:job_list", "j"),
     ("Agents", "agents:board", "a"),
     ("States", "snapshots:state_list", "s"),
+    ("Outside", "approvals:outside", "o"),
     ("Drift", "agents:drift", "d"),
     ("Policies", "approvals:policies", "p"),
     ("People", "approvals:authority", "e"),
@@ -127,6 +133,20 @@ def announce(look: Callable[[Workspace], Banner | None]) -> None:
         _banners.append(look)
 
 
+_counts: dict[str, Callable[[Workspace, Actor], int]] = {}
+
+
+def count_beside(name: str, look: Callable[[Workspace, Actor], int]) -> None:
+    """Let the entry of the navigation with this address say how many wait there for its reader."""
+    _counts[name] = look
+
+
+def _counted(name: str, workspace: Workspace, actor: Actor | None) -> Callable[[], int]:
+    # Asked only where the entry is shown: a fragment has none.
+    look = _counts.get(name)
+    return (lambda: look(workspace, actor)) if look and actor else int
+
+
 def _announced(workspace: Workspace) -> list[Banner]:
     return [banner for look in _banners if (banner := look(workspace))]
 
@@ -146,9 +166,14 @@ def furniture(request: HttpRequest) -> dict[str, Any]:
         actor = getattr(request, "actor", None)
         frame["may_administer"] = actor is not None and allows(actor.roles, "administer")
         frame["may_send_events"] = actor is not None and allows(actor.roles, "webhooks")
-        links = [(label, reverse(name, args=[workspace.slug]), key) for label, name, key in NAV]
         frame["nav"] = [
-            {"label": label, "url": url, "key": key, "current": request.path.startswith(url)}
-            for label, url, key in links
+            {
+                "label": label,
+                "url": (url := reverse(name, args=[workspace.slug])),
+                "key": key,
+                "current": request.path.startswith(url),
+                "count": _counted(name, workspace, actor),
+            }
+            for label, name, key in NAV
         ]
     return frame

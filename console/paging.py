@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import DateTimeField, Model, Q, QuerySet
+from django.db.models import DateTimeField, Model, Q, QuerySet, UUIDField
 
 from console.errors import Invalid
 
@@ -34,14 +34,14 @@ class Page(Generic[Row]):
 def page(
     rows: QuerySet[Row], *, by: str, cursor: str = "", size: int = 50, newest_first: bool = True
 ) -> Page[Row]:
-    """Return one page of `rows` ordered by the column `by` and then the id.
+    """Return one page of `rows` ordered by the column `by` and then the id, or by the id alone.
 
     Raises: BadCursor (400).
     """
     if cursor:
         # Django documents `_meta`, underscore and all.
-        is_time = isinstance(rows.model._meta.get_field(by), DateTimeField)  # noqa: SLF001
-        place = _read(cursor, is_time=is_time)
+        column = rows.model._meta.get_field(by)  # noqa: SLF001
+        place = _read(cursor, column)
         rows = rows.filter(_after(by, *place, newest_first=newest_first))
     sign = "-" if newest_first else ""
     found = list(rows.order_by(f"{sign}{by}", f"{sign}id")[: size + 1])
@@ -49,7 +49,7 @@ def page(
     return Page(found[:size], _write(found[size - 1], by) if more else "")
 
 
-def _after(by: str, value: datetime | int, row_id: UUID, *, newest_first: bool) -> Q:
+def _after(by: str, value: datetime | int | UUID, row_id: UUID, *, newest_first: bool) -> Q:
     side = "lt" if newest_first else "gt"
     # The first condition lets the index find the place; the second settles equal values.
     reachable = Q(**{f"{by}__{side}e": value})
@@ -59,19 +59,26 @@ def _after(by: str, value: datetime | int, row_id: UUID, *, newest_first: bool) 
 def _write(row: Model, by: str) -> str:
     value = getattr(row, by)
     shown = value.isoformat() if isinstance(value, datetime) else value
+    shown = str(shown) if isinstance(shown, UUID) else shown
     text = json.dumps([shown, str(row.pk)])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read(cursor: str, *, is_time: bool) -> tuple[datetime | int, UUID]:
+def _read(cursor: str, column: object) -> tuple[datetime | int | UUID, UUID]:
     if len(cursor) > CURSOR_AT_MOST:
         raise BadCursor
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         value, row_id = json.loads(base64.urlsafe_b64decode(padded))
-        return _time(value) if is_time else _number(value), UUID(row_id)
+        return _value(value, column), UUID(row_id)
     except (ValueError, TypeError, AttributeError) as error:
         raise BadCursor from error
+
+
+def _value(value: str, column: object) -> datetime | int | UUID:
+    if isinstance(column, UUIDField):
+        return UUID(value)
+    return _time(value) if isinstance(column, DateTimeField) else _number(value)
 
 
 def _time(value: str) -> datetime:

@@ -6,8 +6,9 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.loader import render_to_string
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -15,17 +16,22 @@ from ninja.parser import Parser
 
 from console.canonical import REQUEST_LIMITS, Json, Unreadable, parse
 from console.errors import Refused
+from console.limiting.meeting import allowance_of
+from console.rates import headers_of
+from console.tracing import request_id
 
 MEDIA_TYPE = "application/problem+json"
 API = "/api/v1"
 # Asked by machines that know us by another name.
-PROBES = {"/healthz", "/readyz"}
+PROBES = {"/healthz", "/readyz", "/metrics"}
 # What Django and the router answer by themselves, without a word that a program could read.
 UNSPOKEN = {
     403: ("csrf", "This address takes no such request from a browser."),
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not know this method."),
 }
+# The server is gone, or every connection to it is taken.
+AWAY = (OperationalError, InterfaceError)
 logger = logging.getLogger(__name__)
 
 
@@ -58,7 +64,8 @@ def install(api: NinjaAPI) -> None:
     api.add_exception_handler(AuthenticationError, _unauthenticated)
     api.add_exception_handler(HttpError, _http)
     api.add_exception_handler(RequestDataTooBig, _too_large)
-    api.add_exception_handler(OperationalError, _unavailable)
+    for away in AWAY:
+        api.add_exception_handler(away, _unavailable)
     api.add_exception_handler(Exception, _unforeseen)
 
 
@@ -77,7 +84,10 @@ def problem(status: int, code: str, detail: str, **more: Json) -> HttpResponse:
 
 def _refused(_request: HttpRequest, error: Any) -> HttpResponse:
     body = error.problem()
-    return JsonResponse(body, status=error.status, content_type=MEDIA_TYPE)
+    answer = JsonResponse(body, status=error.status, content_type=MEDIA_TYPE)
+    if "retry_after" in error.details:
+        answer["Retry-After"] = str(error.details["retry_after"])
+    return answer
 
 
 def _invalid(_request: HttpRequest, error: Any) -> HttpResponse:
@@ -115,7 +125,7 @@ def _too_large(_request: HttpRequest, _error: Any) -> HttpResponse:
 def _unforeseen(request: HttpRequest, error: Any) -> HttpResponse:
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
     sentence = "Something failed that we did not foresee. Your request may be sent again."
-    return problem(500, "unforeseen", sentence)
+    return problem(500, "unforeseen", sentence, request_id=request_id())
 
 
 class Doors:
@@ -141,17 +151,31 @@ class Doors:
         if request.path.startswith(API) and answer.status_code in UNSPOKEN:
             answer = _spoken(answer)
         answer.headers.setdefault("Cache-Control", "no-store")
+        for name, value in headers_of(allowance_of(request)).items():
+            answer.headers[name] = value
         return answer
 
-    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Say that the database is away, and when to come back."""
-        return unavailable() if isinstance(error, OperationalError) else None
+        return unavailable(request) if isinstance(error, AWAY) else None
 
 
-def unavailable() -> HttpResponse:
-    """Return the answer for as long as the database cannot be reached."""
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """Return the answer for as long as the database cannot be reached, or has no place for us."""
+    if request.path.startswith("/api/"):
+        return _unavailable_problem()
+    # Whatever a page shows around itself would have to be read from the database.
+    answer = HttpResponse(
+        render_to_string("503.html", {"request_id": request_id()}),
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+    )
+    answer["Retry-After"] = "2"
+    return answer
+
+
+def _unavailable_problem() -> HttpResponse:
     sentence = "The database does not answer at this moment. Nothing was changed; try again soon."
-    answer = problem(503, "unavailable", sentence)
+    answer = problem(503, "unavailable", sentence, request_id=request_id())
     answer["Retry-After"] = "2"
     return answer
 
@@ -168,4 +192,4 @@ def _spoken(answer: HttpResponseBase) -> HttpResponseBase:
 
 def _unavailable(_request: HttpRequest, error: Any) -> HttpResponse:
     logger.warning("the database is away: %s", error)
-    return unavailable()
+    return _unavailable_problem()

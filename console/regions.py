@@ -2,8 +2,8 @@
 
 The consumer accepts no commands. It joins the topics of its page and that of its person, renders
 the region on connect, whenever a topic rings (at most four times a second), and every half minute
-or sooner in case a ring was lost. Rights are read again before every push, so a socket ends with
-the right to see.
+or sooner in case a ring was lost. Rights are read again before every push, and within seconds of
+any change to them (console/attendance.py), so a socket ends with the right to see.
 """
 
 import asyncio
@@ -11,11 +11,13 @@ import contextlib
 from abc import abstractmethod
 from hashlib import sha256
 from typing import Any, ClassVar, cast
+from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.template.loader import render_to_string
 
+from console import attendance, tenancy
 from console.access import queries
 from console.access.models import User, Workspace
 from console.actors import Actor
@@ -61,9 +63,11 @@ class Region(AsyncWebsocketConsumer):
             await self._join()
             self._look.set()
             self._loop = asyncio.create_task(self._push_forever())
+            attendance.join(self)
 
     async def disconnect(self, code: int) -> None:
         """Leave quietly; nothing is written here."""
+        attendance.leave(self)
         loop = getattr(self, "_loop", None)
         if loop is not None:
             loop.cancel()
@@ -77,7 +81,16 @@ class Region(AsyncWebsocketConsumer):
 
     async def look(self, event: dict[str, Any]) -> None:
         """Hear the bell."""
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Read rights and rows again before long."""
         self._look.set()
+
+    def held_by(self) -> tuple[UUID, str]:
+        """Return the person and the session that keep this socket open."""
+        person = cast("User", self.scope["user"])
+        return person.id, str(self.scope["session"].session_key)
 
     async def _join(self) -> None:
         for name, key in (("person", cast("User", self.scope["user"]).pk), *self.topics()):
@@ -104,12 +117,15 @@ class Region(AsyncWebsocketConsumer):
         """Read person and rights again; return the close code for whoever may not stay."""
         person: object = self.scope["user"]
         session = self.scope["session"]
-        if not isinstance(person, User) or not session.exists(str(session.session_key)):
+        if not isinstance(person, User):
+            return SIGNED_OUT
+        if not queries.is_signed_in(person, str(session.session_key)):
             return SIGNED_OUT
         found = queries.person_in(person, self.ids["workspace"])
         if found is None:
             return NOT_HERE
         self.workspace, self.actor = found
+        tenancy.enter(self.workspace.id)
         return None
 
     async def _push(self) -> bool:

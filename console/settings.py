@@ -5,6 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from console.budgets import Budgets, networks
+from console.rates import read_rate
 from console.supervision import addresses
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -32,6 +34,8 @@ INSTALLED_APPS = [
     "console.ledger",
     "console.doorbell",
     "console.breakers",
+    "console.limiting",
+    "console.pulse",
     "console.notices",
     "snapshots",
     "approvals",
@@ -39,6 +43,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "console.tracing.Traced",
+    "console.tenancy.begin_nowhere",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -80,7 +86,7 @@ def _database(url: str) -> dict[str, object]:
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "console.database",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -105,7 +111,7 @@ PROCESS = os.environ.get("COUNTERSIGN_PROCESS")
 if PROCESS == "web":
     # One thread per request: a pool, because persistent connections per thread exhaust the server.
     DATABASE_OPTIONS["pool"] = {"min_size": 2, "max_size": 10, "timeout": 10}  # type: ignore[index]
-elif PROCESS in {"worker", "sender", "courier", "timer"}:
+elif PROCESS in {"worker", "sender", "restorer", "courier", "timer"}:
     DATABASES["default"]["CONN_MAX_AGE"] = 600
 
 BROKER_URL = os.environ.get("BROKER_URL") or addresses.default_broker_url()
@@ -127,10 +133,10 @@ CELERY = {
     "task_default_queue": "runs",
     # Going back must not wait until every worker has finished what agents do.
     "task_routes": {
-        "approvals.carry_out": {"queue": "effects"},
         "agents.restore": {"queue": "restorations"},
         # Hosts of others take their time; nothing of ours waits for them.
         "notices.*": {"queue": "deliveries"},
+        # The canary names the queue that it goes through.
     },
     "accept_content": ["json"],
     "worker_prefetch_multiplier": 1,
@@ -213,6 +219,33 @@ CONTENT_SECURITY_POLICY = {
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+# Proxies whose word about where a request came from is believed, comma-separated networks.
+TRUSTED_PROXIES = networks(os.environ.get("TRUSTED_PROXIES", ""))
+# How much each may ask for, as `per second:at once`, or `off`; see docs/perimeter.md.
+RATES = {
+    "token": read_rate(os.environ.get("RATE_TOKEN", "200:1000")),
+    "address": read_rate(os.environ.get("RATE_ADDRESS", "400:2000")),
+    "workspace": read_rate(os.environ.get("RATE_WORKSPACE", "400:2000")),
+    "sign_in": read_rate(os.environ.get("RATE_SIGN_IN", "0.2:30")),
+    "downloads": read_rate(os.environ.get("RATE_DOWNLOADS", "0.5:30")),
+}
+# What a call that writes costs; one that reads costs 1.
+RATE_WRITE_COST = float(os.environ.get("RATE_WRITE_COST", "2"))
+# How many jobs of one workspace may wait for a worker before no more are taken in.
+JOBS_WAITING_AT_MOST = int(os.environ.get("JOBS_WAITING_AT_MOST", "20000"))
+# What a scraper has to show; without it only this machine may read /metrics.
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
+# What one visitor may ask of a web process; see docs/perimeter.md.
+BUDGETS = Budgets(
+    # Whatever wraps a body of the largest size comes on top; Django then counts exactly.
+    body_bytes=DATA_UPLOAD_MAX_MEMORY_SIZE + 65_536,
+    header_seconds=float(os.environ.get("HEADER_SECONDS", "10")),
+    body_seconds=float(os.environ.get("BODY_SECONDS", "30")),
+    connections_per_address=int(os.environ.get("CONNECTIONS_PER_ADDRESS", "500")),
+    sockets_per_address=int(os.environ.get("SOCKETS_PER_ADDRESS", "500")),
+    sockets_per_session=int(os.environ.get("SOCKETS_PER_SESSION", "64")),
+    trusted=TRUSTED_PROXIES,
+)
 FILE_UPLOAD_HANDLERS: list[str] = []
 
 STATIC_URL = "/static/"
@@ -233,8 +266,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # What may stand in a line: console/logs.py.
+    "formatters": {"line": {"()": "console.logs.Line"}, "json": {"()": "console.logs.Json"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if os.environ.get("LOG_FORMAT") == "json" else "line",
+        }
+    },
     "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO")},
     "loggers": {name: {"level": "WARNING"} for name in ("axes", "celery", "fido2", "httpx")},
 }
@@ -253,6 +292,13 @@ WEBHOOK_PORTS = os.environ.get("WEBHOOK_PORTS", "443")
 # How long a worker may be silent before another one takes its run over.
 RUN_LEASE = timedelta(seconds=float(os.environ.get("RUN_LEASE_SECONDS", "30")))
 
+# How long the sender may be silent about what it took before somebody else takes it up.
+SEND_LEASE = timedelta(seconds=float(os.environ.get("SEND_LEASE_SECONDS", "30")))
+# Within which time somebody should say what became of an effect in doubt.
+DOUBT_SLA = timedelta(seconds=float(os.environ.get("DOUBT_SLA_SECONDS", "14400")))
+# How often what was sent is compared with what providers list.
+RECONCILE_EVERY = timedelta(seconds=float(os.environ.get("RECONCILE_SECONDS", "3600")))
+
 # For how long somebody who claims a proposal is shown to look at it.
 CLAIM_LEASE = timedelta(seconds=float(os.environ.get("CLAIM_LEASE_SECONDS", "900")))
 
@@ -265,6 +311,15 @@ MIRROR_FOLDER = os.environ.get("MIRROR_FOLDER", "")
 # How long every snapshot keeps its content, and until which age the last of each hour does.
 RETENTION_ALL = timedelta(days=float(os.environ.get("RETENTION_ALL_DAYS", "30")))
 RETENTION_HOURLY = timedelta(days=float(os.environ.get("RETENTION_HOURLY_DAYS", "365")))
+
+# How often each ledger's end is signed, and where that is kept besides the database.
+CHECKPOINT = timedelta(seconds=float(os.environ.get("CHECKPOINT_SECONDS", "3600")))
+CHECKPOINT_FOLDER = Path(os.environ.get("CHECKPOINT_FOLDER") or VAR_DIR / "checkpoints")
+# A key that is named has to be there; without a name one is made.
+CHECKPOINT_KEY = os.environ.get("CHECKPOINT_KEY", "")
+CHECKPOINT_PUBLIC_KEYS = Path(
+    os.environ.get("CHECKPOINT_PUBLIC_KEYS") or VAR_DIR / "checkpoint_keys.pem"
+)
 
 # How many entries an agent's memory keeps about one record, and how often it is swept.
 MEMORY_ENTRIES_AT_MOST = int(os.environ.get("MEMORY_ENTRIES_AT_MOST", "500"))

@@ -4,11 +4,13 @@ from django.urls import include, path
 
 from console.api import api, docs
 from console.health import healthz, readyz
+from console.metrics import metrics
 
 urlpatterns = [
     path("", include("console.access.urls")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("api/docs", docs, name="api_docs"),
     path("api/v1/", api.urls),
     path("w/<slug:workspace>/", include("approvals.urls")),

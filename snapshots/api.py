@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from console.access.bearer import Bearer, ClientRequest
 from console.endpoints import PROBLEMS
 from console.errors import Invalid
+from console.limiting.meeting import meet_download
 from console.streaming import streamed
 from snapshots import queries
 from snapshots.operations import importing, marking
@@ -349,6 +350,7 @@ def export_state(request: ClientRequest, state_id: UUID) -> StreamingHttpRespons
 
     A stream that ends without its seal failed on the way.
     """
+    meet_download(request, request.actor)
     _, lines = bundle.exported(request.actor.workspace_id, state_id)
     return streamed(request, lines, content_type=bundle.MEDIA_TYPE, headers={})
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from console.access.rights import allows
 from console.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+from console.limiting.meeting import metered
 from console.pages import WorkspaceRequest, workspace_view
 from console.streaming import streamed
 from snapshots.operations import marking, reading
@@ -69,6 +70,7 @@ def _content_template(request: WorkspaceRequest, shown: dict[str, Any]) -> str:
 
 @require_GET
 @workspace_view("see")
+@metered
 def snapshot_file(request: WorkspaceRequest, state_id: UUID, number: int) -> HttpResponse:
     """Send a snapshot's content as the bytes that its digest names."""
     name, content = states.exported(request.workspace, state_id, number)
@@ -84,6 +86,7 @@ def _as_file(name: str) -> dict[str, str]:
 
 @require_GET
 @workspace_view("see")
+@metered
 def state_file(request: WorkspaceRequest, state_id: UUID) -> StreamingHttpResponse:
     """Send a whole State as a bundle, line by line."""
     name, lines = bundle.exported(request.workspace.id, state_id)

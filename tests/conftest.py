@@ -11,6 +11,9 @@ from django.conf import settings
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import override_settings
+from pytest_django import DjangoDbBlocker
+
+from tests.roles import make_all
 
 pytest_plugins = ["tests.house"]
 TESTS = Path(__file__).parent
@@ -26,6 +29,7 @@ LONGEST = [
         "system/test_browser",
         "approvals/test_races",
         "system/test_restoration_browser",
+        "system/test_doubt_browser",
         "agents/test_recorded_rollbacks",
         "system/test_signing_browser",
         "system/test_storage_faults",
@@ -58,6 +62,13 @@ def chromium_path() -> str:
     pytest.skip(missing)
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Give the roles of the processes their rights in the test database, too."""
+    with django_db_blocker.unblock():
+        make_all()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def static_files_as_they_are() -> Iterator[None]:
     """Name static files plainly; nothing was collected for the tests."""
@@ -85,6 +96,34 @@ def emptying_is_allowed_between_tests() -> None:
         return [*off, *statements, *on]
 
     DatabaseOperations.sql_flush = flush  # type: ignore[assignment, method-assign]
+
+
+@pytest.fixture(autouse=True)
+def nothing_that_must_never_be(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run the file of invariants after each test that committed something about proposals.
+
+    Tests of approvals do so after every test; see their own conftest.
+    """
+    marker = request.node.get_closest_marker("django_db")
+    commits = bool(marker and marker.kwargs.get("transaction"))
+    if not commits or request.node.get_closest_marker("breaks_invariants"):
+        yield
+        return
+    # Asked for here, so that it is taken down after the rows were looked at.
+    request.getfixturevalue("transactional_db")
+    yield
+    if _has_proposals():
+        # Django is set up only after this file was read.
+        from approvals.queries.invariants import broken  # noqa: PLC0415
+
+        assert broken() == []
+
+
+def _has_proposals() -> bool:
+    """Say whether there is anything that most sentences speak of; most tests leave nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM approvals_proposal)")
+        return bool(cursor.fetchone()[0])
 
 
 def _refusals(table: str) -> list[str]:

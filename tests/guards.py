@@ -26,16 +26,26 @@ CODE = (
     *(f"{OPERATIONS}/{name}.py" for name in ("proposing", "framing", "automating", "fencing")),
     *(f"{OPERATIONS}/{name}.py" for name in ("exposing", "signing", "breaking_glass", "editing")),
     *(f"{OPERATIONS}/{name}.py" for name in ("barring", "reviewing", "answering_canaries", "bulk")),
+    *(f"{OPERATIONS}/{name}.py" for name in ("dispatching", "stopping", "quarantining")),
 )
 RULES = ("approvals/policy.py",)
-TRIGGERS = ("approvals/migrations/0007_promises_of_decisions.py",)
+TRIGGERS = (
+    "approvals/migrations/0007_promises_of_decisions.py",
+    "approvals/migrations/0010_promises_of_executions.py",
+)
 COPIED = ("console", "approvals", "snapshots", "agents", "templates", "static", "tests")
 # Where somebody would look first; the rest is asked only when these notice nothing.
 FIRST = (
     *("deciding", "executing", "policy", "proposing", "exposing"),
     *("authority", "delegating", "promises"),
 )
-BESIDE = {"0007_promises_of_decisions": "promises", "verifying": "deciding", "barring": "asking"}
+BESIDE = {
+    "0007_promises_of_decisions": "promises",
+    "0010_promises_of_executions": "promises_outside",
+    "verifying": "deciding",
+    "barring": "asking",
+    "dispatching": "sending",
+}
 _RAISE = re.compile(r"RAISE EXCEPTION '([^']+)'.*?;", re.DOTALL)
 _REASON = re.compile(r"RETURN '([^']+)';")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
@@ -116,7 +126,8 @@ def _without(source: str, node: ast.stmt) -> str:
 def _refusals(path: str) -> Iterator[Guard]:
     source = (HOUSE / path).read_text()
     for pattern in (_RAISE, _REASON):
-        for found in pattern.finditer(source):
+        # What follows `_UNDO` puts back what was there before.
+        for found in pattern.finditer(source.partition("\n_UNDO = ")[0]):
             line = source.count("\n", 0, found.start()) + 1
             without = f"{source[: found.start()]}NULL;{source[found.end() :]}"
             yield Guard(path, line, f"trigger: {found[1]}", without)

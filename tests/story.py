@@ -120,10 +120,10 @@ class Cast:
     _steps: "count[int]"
 
     @classmethod
-    def build(cls) -> "Cast":
+    def build(cls, first: str = "acme", second: str = "zenith") -> "Cast":
         """Found both workspaces; the first has a policy that asks one reviewer."""
         install_effects()
-        workspace, other = found("acme", "Acme"), found("zenith", "Zenith")
+        workspace, other = found(first, first.title()), found(second, second.title())
         setup = system("setup", workspace.id)
         eve = _member(workspace, "Eve", "engineer")
         cast = cls(

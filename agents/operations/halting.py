@@ -1,4 +1,4 @@
-"""Stop everything: while a halt stands, no agent of the workspace works."""
+"""Stop everything: while a halt stands, no agent of the workspace works, and nothing is sent."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +14,12 @@ from agents.operations.pausing import (
     tell,
     usable_reason,
     wake_freed,
+)
+from approvals.operations.stopping import (
+    switch_off,
+    switch_on,
+    tell_of_resumption,
+    tell_of_stop,
 )
 from console.access.models import Workspace
 from console.access.rights import allows
@@ -34,9 +40,10 @@ class NotTyped(Invalid):
 def halt(*, actor: Actor, reason: str, typed: str, now: datetime) -> bool:
     """Stop every agent of the workspace; say whether this call did it.
 
-    No run is begun any more, and those that run stand still. Jobs are still taken in.
-    Locks: the workspace, then its running runs by id.
-    Raises: Forbidden (403), ReasonUnusable (422), NotTyped (422).
+    No run is begun any more, and those that run stand still. Jobs are still taken in. Nothing
+    leaves the house any more either.
+    Locks: the switch of the sender, the workspace, then its running runs by id.
+    Raises: Forbidden (403), ReasonUnusable (422), NotTyped (422), Busy (409).
     """
     _check(actor)
     reason = usable_reason(reason, HALT_REASON_AT_MOST)
@@ -44,11 +51,15 @@ def halt(*, actor: Actor, reason: str, typed: str, now: datetime) -> bool:
     if typed.strip() != slug:
         raise NotTyped(f"Type {slug} to stop all agents.", field="typed")
     with transaction.atomic():
+        # Whoever sends holds the switch before anything else, so it comes first here, too.
+        stopped = not _standing(actor.workspace_id) and switch_off(actor, reason, now)
         lock_workspace(actor.workspace_id)
         if standing := _standing(actor.workspace_id):
             is_new, held = False, _hold_running(standing)
         else:
             is_new, held = True, _write(actor, reason, now)
+        if stopped:
+            tell_of_stop(actor, reason, now)
         tell(actor.workspace_id, held)
     # A worker that looked for runs just before the commit has had some of them since.
     hold_halted(actor.workspace_id)
@@ -58,13 +69,16 @@ def halt(*, actor: Actor, reason: str, typed: str, now: datetime) -> bool:
 def lift(*, actor: Actor, reason: str = "", now: datetime) -> bool:
     """Let the agents of the workspace work again; say whether this call did it.
 
-    Runs go on where they were, except those of agents that are paused or stopped themselves.
-    Locks: the workspace, then its paused runs by id.
-    Raises: Forbidden (403), ReasonUnusable (422).
+    Runs go on where they were, except those of agents that are paused or stopped themselves. What
+    is ready to leave the house leaves it, unless its sending was stopped besides.
+    Locks: the switch of the sender, the workspace, then its paused runs by id.
+    Raises: Forbidden (403), ReasonUnusable (422), Busy (409).
     """
     _check(actor)
     reason = usable_reason(reason, HALT_REASON_AT_MOST) if reason.strip() else ""
     with transaction.atomic():
+        begun = _standing(actor.workspace_id)
+        resumed = begun is not None and switch_on(actor, reason, now, stopped_at=begun.created_at)
         lock_workspace(actor.workspace_id)
         standing = _standing(actor.workspace_id)
         if standing is None:
@@ -74,6 +88,8 @@ def lift(*, actor: Actor, reason: str = "", now: datetime) -> bool:
         freed = go_on(Run.objects.filter(workspace=actor.workspace_id, status="paused"))
         body: dict[str, Json] = {"reason": reason, "runs": len(freed)}
         append(actor, "workspace.resumed", f"workspace:{actor.workspace_id}", body)
+        if resumed:
+            tell_of_resumption(actor, reason)
         tell(actor.workspace_id, [run_id for run_id, _ in freed])
     wake_freed(freed)
     return True

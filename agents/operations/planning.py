@@ -15,6 +15,7 @@ from agents.queries.affected import Scope
 from agents.queries.restorations import Outcome, Place
 from agents.restoring import CLEAN, CannotRestore, Jump, Wanted, holds, surely_held
 from approvals import queries as approvals
+from approvals.queries.undoing import undoing_as_planned
 from console.access.rights import allows
 from console.actors import Actor
 from console.canonical import Json
@@ -82,7 +83,7 @@ def plan(*, actor: Actor, wanted: Wanted, now: datetime) -> UUID:
         outcomes = _outcomes(aim, wanted)
     except CannotRestore as error:
         raise NotRestorable(str(error)) from error
-    found = _written(actor.workspace_id, wanted, aim, outcomes)
+    found = _written(actor.workspace_id, wanted, aim, outcomes, now)
     if not found["runs"] and all(not each["changes"] for each in found["states"]):
         raise NothingToRestore
     if wanted.kind == "rollback" and all(not each["changes"] for each in found["states"]):
@@ -261,7 +262,7 @@ def _outcomes(aim: _Aim, wanted: Wanted) -> list[Outcome]:
 
 
 def _written(
-    workspace_id: UUID, wanted: Wanted, aim: _Aim, outcomes: Sequence[Outcome]
+    workspace_id: UUID, wanted: Wanted, aim: _Aim, outcomes: Sequence[Outcome], now: datetime
 ) -> dict[str, Any]:
     """Return the plan as its row keeps it and as people read it."""
     runs = list(affected.open_runs(workspace_id, aim.scope).select_related("job"))
@@ -285,7 +286,7 @@ def _written(
             }
             for e in held
         ],
-        "outside": [_outside_line(e) for e in _rolled_away(outcomes, wanted)],
+        "outside": [_outside_line(e, now) for e in _rolled_away(outcomes, wanted)],
         "runs": [
             {
                 "run_id": str(run.id),
@@ -407,7 +408,7 @@ def _jump(number: int, row: Restoration, place: Place) -> Jump:
     )
 
 
-def _outside_line(execution: "Execution") -> dict[str, Any]:
+def _outside_line(execution: "Execution", now: datetime) -> dict[str, Any]:
     proposal = execution.proposal
     return {
         "proposal_id": str(proposal.id),
@@ -416,6 +417,7 @@ def _outside_line(execution: "Execution") -> dict[str, Any]:
         "number": execution.snapshot_number,
         "executed_at": execution.executed_at.isoformat() if execution.executed_at else "",
         "reversibility": proposal.action_type.reversibility,
+        "undo": undoing_as_planned(execution, now),
     }
 
 

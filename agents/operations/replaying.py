@@ -22,6 +22,7 @@ from approvals.queries import talking
 from console.actors import Actor, agent
 from console.canonical import Json
 from console.errors import KeyReused, Refused
+from console.failpoints import fp
 from console.live import ring
 from console.locking import Busy
 from snapshots import content as contents
@@ -284,6 +285,7 @@ class Journaled:
     def _propose(self, agent_name: str, request: proposing.Request) -> Json:
         submitter = self._job.submitter
         actor = agent(agent_name, self._job.workspace_id, behind=submitter)
+        fp("run.before_proposal")
         try:
             with transaction.atomic():
                 # A run that was ended or taken over meanwhile proposes nothing any more.
@@ -298,6 +300,7 @@ class Journaled:
             raise Nondeterministic(said) from error
         except Refused as refused:
             return {"refused": refused.sentence, "code": refused.code}
+        fp("run.after_proposal")
         return {"proposal": str(proposal_id)}
 
     def _in_mind(
@@ -434,6 +437,7 @@ class Journaled:
         self._take_part(agent_name)
         started_at = _now()
         output, error = _attempt(work)
+        fp("run.after_model")
         entry = Entry(
             index=index,
             kind=kind,

@@ -23,7 +23,7 @@ from agents.queries import affected, restorations
 from agents.queries.affected import Scope
 from agents.restoring import CannotRestore, is_firm, live_digest
 from approvals import queries as approvals
-from approvals.operations.compensating import Gone, compensate
+from approvals.operations.compensating import Gone, Way, compensate, open_compensation
 from approvals.operations.invalidating import invalidate, lock_all
 from approvals.policy import says_something
 from console.access.queries import roles_of
@@ -50,6 +50,12 @@ STARTED_AT_ONCE = 50
 TOLD_ONE_BY_ONE = 10
 TOO_LONG = "It took longer than a worker may take. Nothing was restored; choose fewer States."
 Line = dict[str, Any]
+_OPENED: dict[Way, str] = {
+    "compensation": "Undoing effect {turn} of {of} was proposed.",
+    "irreversible": "Effect {turn} of {of} cannot be undone; its recovery was proposed.",
+    "recovery": "",
+    "": "",
+}
 
 
 class PlanOutdated(Conflict):
@@ -136,6 +142,7 @@ def carry_on(restoration_id: UUID, *, now: datetime) -> str:
     except Exception:
         logger.exception("restoration %s failed", restoration_id)
         _refuse(restoration_id, "It failed in a way nobody foresaw. Nothing was restored.", now)
+    _undo_outside(restoration_id, now)
     _read_back(restoration_id, now)
     _start_anew(restoration_id, now)
     return _finish(restoration_id, now)
@@ -166,15 +173,14 @@ def _bring_back(restoration_id: UUID, now: datetime) -> None:
         for run in runs:
             supersede(actor=actor, run_id=run.id, reason=said, now=now)
         made = _restore_states(row, heads, anew, actor, now)
-        opened = _compensate(row, now)
+        noted = _compensate(row, now)
         row.plan["superseded"] = [{"run_id": str(r.id), "job_id": str(r.job_id)} for r in runs]
         row.status = "restored"
         _log(row, "stopped", _counted(len(runs), "run was set aside", "runs were set aside"))
         _log(row, "voided", _counted(fallen, "open proposal fell", "open proposals fell"))
         for line, number in made:
             _log(row, "restored", f"{line['key']} is {_target(line)} again, as snapshot {number}.")
-        if opened:
-            says = _counted(opened, "recovery was proposed", "recoveries were proposed")
+        for says in _said_of(noted):
             _log(row, "compensated", says)
         row.save(update_fields=["plan", "status", "log"])
         append(actor, "restoration.restored", f"restoration:{row.id}", _told(row, made))
@@ -222,26 +228,76 @@ def _restore_states(
     return made
 
 
-def _compensate(row: Restoration, now: datetime) -> int:
+def _compensate(row: Restoration, now: datetime) -> list[Way]:
+    """Put before people what nothing undoes; what something undoes is proposed after this."""
     # Not the person's own act: whoever went back may well be the one to see to what is outside.
     actor = system("restoration", row.workspace_id)
-    keys = {line["state_id"]: line["key"] for line in row.plan["states"]}
-    for each in row.plan["outside"]:
+    return [
         compensate(
             actor=actor,
-            state_key=keys[each["state_id"]],
-            gone=Gone(
+            state_key=key,
+            gone=gone,
+            restoration_id=row.id,
+            reason=row.reason,
+            now=now,
+        )
+        for key, gone in _gone(row)
+    ]
+
+
+def _gone(row: Restoration) -> list[tuple[str, Gone]]:
+    """Return what is outside with the key of its State, the newest effect first."""
+    keys = {line["state_id"]: line["key"] for line in row.plan["states"]}
+    newest = sorted(
+        row.plan["outside"], key=lambda each: (each["executed_at"], each["number"]), reverse=True
+    )
+    return [
+        (
+            keys[each["state_id"]],
+            Gone(
                 proposal_id=UUID(each["proposal_id"]),
                 title=each["title"],
                 number=each["number"],
                 executed_at=each["executed_at"],
                 reversibility=each["reversibility"],
+                turn=turn,
             ),
-            restoration_id=row.id,
-            reason=row.reason,
-            now=now,
         )
-    return len(row.plan["outside"])
+        for turn, each in enumerate(newest, 1)
+    ]
+
+
+def _undo_outside(restoration_id: UUID, now: datetime) -> None:
+    """Propose what undoes the effects outside, each in a transaction, on what was restored."""
+    peek = Restoration.objects.get(id=restoration_id)
+    if peek.status != "restored":
+        return
+    actor = system("restoration", peek.workspace_id)
+    for key, gone in _gone(peek):
+        with transaction.atomic(durable=True):
+            row = _worked_on(restoration_id)
+            way = open_compensation(
+                actor=actor,
+                state_key=key,
+                gone=gone,
+                restoration_id=row.id,
+                reason=row.reason,
+                now=now,
+            )
+            if says := _OPENED[way].format(turn=gone.turn, of=len(row.plan["outside"])):
+                _log(row, "compensated", says)
+                row.save(update_fields=["log"])
+            _tell(row)
+
+
+def _said_of(ways: Sequence[Way]) -> list[str]:
+    """Return what was done about effects outside, in sentences."""
+    stated, noted = ways.count("irreversible"), len(ways) - ways.count("")
+    says = [
+        (stated, "effect cannot be undone", "effects cannot be undone"),
+        (noted, "recovery was proposed", "recoveries were proposed"),
+    ]
+    return [_counted(number, one, many) for number, one, many in says if number]
 
 
 def _read_back(restoration_id: UUID, now: datetime) -> None:

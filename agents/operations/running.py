@@ -17,10 +17,13 @@ from agents.operations.replaying import Journaled, Waiting
 from agents.operations.restarting import start_again, supersede
 from agents.operations.waking import wake_if_final
 from agents.store import Claim, Fenced
+from console import tenancy
 from console.actors import system
 from console.canonical import Json
+from console.failpoints import fp
 from console.live import ring
 from console.locking import Busy
+from console.spans import span
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +40,12 @@ def work(*, batch: int = BATCH, turn_seconds: float = TURN_SECONDS) -> int:
         claims = store.claim(batch)
         if not claims:
             break
+        fp("run.after_claim")
         with Holding(claims) as holding:
             for claimed in holding.each():
-                lead(claimed)
+                with tenancy.within(claimed.workspace_id), span("run", run=str(claimed.run_id)):
+                    lead(claimed)
+                fp("run.before_ack")
                 done += 1
     return done
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from agents import workflows
@@ -13,11 +14,13 @@ from approvals.parameters import objections_to
 from console.actors import Actor
 from console.canonical import Json, digest
 from console.doorbell.operations.ringing import ring_task
-from console.errors import Invalid, KeyReused
+from console.errors import Invalid, KeyReused, Refused
 from console.ids import new_id
 from console.ledger.operations.appending import append
 from console.live import ring
 from snapshots import queries as snapshots
+
+ROOM_AGAIN_SECONDS = 10
 
 
 class UnknownWorkflow(Invalid):
@@ -30,6 +33,13 @@ class InputInvalid(Invalid):
     """The job's input does not fit the workflow's schema."""
 
     code = "invalid_input"
+
+
+class TooMuchWaiting(Refused):
+    """Too many jobs wait already; send this one again when some have begun."""
+
+    status = 429
+    code = "too_much_waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +67,12 @@ class JobRequest:
 def submit(*, actor: Actor, request: JobRequest, now: datetime) -> tuple[UUID, bool]:
     """Queue a job and return its id, and whether it is new; the same key twice is once.
 
-    Raises: UnknownWorkflow, UnknownState, InputInvalid, KeyReused (422).
+    Raises: UnknownWorkflow, UnknownState, InputInvalid, KeyReused (422), TooMuchWaiting (429).
     """
     if known := _known(actor, request):
         return known, False
     _check_input(request)
+    _check_room(actor.workspace_id)
     state = snapshots.named(actor.workspace_id, request.state_key)
     try:
         with transaction.atomic():
@@ -90,6 +101,14 @@ def _check_input(request: JobRequest) -> None:
     if found:
         listed: list[Json] = [{"field": f"input.{name}", "message": text} for name, text in found]
         raise InputInvalid(found[0][1], errors=listed)
+
+
+def _check_room(workspace_id: UUID) -> None:
+    at_most = settings.JOBS_WAITING_AT_MOST
+    waiting = Run.objects.filter(workspace_id=workspace_id, status="queued").order_by()
+    # Counted no further than that; in a queue of ordinary length it costs next to nothing.
+    if waiting[at_most : at_most + 1].exists():
+        raise TooMuchWaiting(waiting=at_most, retry_after=ROOM_AGAIN_SECONDS)
 
 
 def _write(actor: Actor, request: JobRequest, state: snapshots.Head, now: datetime) -> UUID:

@@ -221,6 +221,7 @@ def plan(workspace: Workspace, actor: Actor, row: "Restoration") -> dict[str, An
         "states": [_state(workspace, each) for each in row.plan["states"]],
         "newer": [_newer(each) for each in row.plan["newer"]],
         "outside": [_outside(each) for each in row.plan["outside"]],
+        "undoable": sum(bool(_undo(each).get("label")) for each in row.plan["outside"]),
         "can_choose": can_choose,
         **_difference(row, wanted, can_choose=can_choose),
     }
@@ -266,9 +267,21 @@ def _newer(line: Mapping[str, Any]) -> dict[str, Any]:
     return {**line, "what": what, "at": datetime.fromisoformat(line["at"])}
 
 
+def _undo(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what would undo an effect; plans of earlier versions do not say."""
+    undo: Mapping[str, Any] = line.get("undo") or {}
+    return undo
+
+
 def _outside(line: Mapping[str, Any]) -> dict[str, Any]:
-    at = line["executed_at"]
-    return {**line, "at": datetime.fromisoformat(at) if at else None}
+    at, undo = line["executed_at"], _undo(line)
+    until = undo.get("until")
+    return {
+        **line,
+        "at": datetime.fromisoformat(at) if at else None,
+        "undo": undo,
+        "until": datetime.fromisoformat(until) if until else None,
+    }
 
 
 def chosen(

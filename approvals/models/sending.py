@@ -35,6 +35,7 @@ class Connector(models.Model):
     seen_at = models.DateTimeField()
     tested_at = models.DateTimeField(null=True)
     test_asked_at = models.DateTimeField(null=True)
+    compare_asked_at = models.DateTimeField(null=True)
     test_passed = models.BooleanField(null=True)
     test_says = models.CharField(max_length=500, blank=True)
 
@@ -267,7 +268,10 @@ class Discrepancy(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+")
     connector = models.ForeignKey(Connector, models.PROTECT, related_name="+")
-    reconciliation = models.ForeignKey(Reconciliation, models.PROTECT, related_name="found")
+    # None where something learned late contradicts what was settled.
+    reconciliation = models.ForeignKey(
+        Reconciliation, models.PROTECT, null=True, related_name="found"
+    )
     kind = models.CharField(max_length=12)
     key = models.CharField(max_length=200)
     execution = models.ForeignKey(Execution, models.PROTECT, null=True, related_name="+")
@@ -290,6 +294,11 @@ class Discrepancy(models.Model):
             CheckConstraint(
                 condition=Q(kind__in=["not_theirs", "not_ours", "twice", "differs"]),
                 name="a_discrepancy_is_of_a_known_kind",
+            ),
+            CheckConstraint(
+                condition=Q(closed_at=None, closed_by=None, note="")
+                | Q(closed_at__isnull=False, closed_by__isnull=False) & ~Q(note=""),
+                name="a_closed_discrepancy_says_by_whom_and_why",
             ),
         ]
         indexes: ClassVar = [

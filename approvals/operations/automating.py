@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime, timedelta
 
-from approvals import queries
+from approvals import lifecycle, queries
 from approvals.models import Execution, Proposal, Review, Revision
 from approvals.operations.executing import carry_out_or_hold
 from approvals.operations.previewing import Preview
@@ -28,7 +28,7 @@ def hold_still(shown: Preview) -> Head:
     if (head.number, head.epoch) != (shown.base.number, shown.base.epoch):
         raise Busy
     if held := queries.held_on(head.state_id):
-        raise Busy(f"“{held.proposal.title}” is carried out on the same State in a moment.")
+        raise Busy(lifecycle.keeps_off(held.status, held.proposal.title))
     return head
 
 

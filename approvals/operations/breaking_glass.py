@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals import packing
+from approvals import lifecycle, packing
 from approvals.models import BreakGlass, Execution, Proposal, Review, Revision
 from approvals.operations.barring import refuse_unless_pending
 from approvals.operations.deciding import InLineage, RevisionChanged, Seen, Unshowable
@@ -104,7 +104,7 @@ def _refuse_unless_as_seen(seen: Seen, head: Head, current: Revision) -> None:
     if (head.number, head.epoch) != (current.base_number, current.base_epoch):
         raise WorldChanged
     if held := held_on(head.state_id):
-        sentence = f"“{held.proposal.title}” is carried out on the same State in a moment."
+        sentence = lifecycle.keeps_off(held.status, held.proposal.title)
         raise Busy(f"{sentence} Nothing was carried out; recall that one, or try again after it.")
 
 

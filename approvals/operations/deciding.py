@@ -15,12 +15,14 @@ from approvals.operations.executing import carry_out_or_hold
 from approvals.operations.finding import find_with_state
 from approvals.operations.settling import announce, said_in, send_back, settle
 from approvals.operations.signing import sign
+from approvals.operations.undoing import refuse_unless_its_turn
 from approvals.operations.verifying import Ground, verify, why_unshowable
 from approvals.policy import REASON_CODES, SIGNED, Choice, Objection, Outcome, Question
 from approvals.queries.facts import fact_of
 from console.actors import Actor
 from console.canonical import Json
 from console.errors import Conflict, Forbidden, Invalid
+from console.failpoints import fp
 from console.ledger.operations.appending import append
 from console.locking import Busy
 
@@ -116,13 +118,17 @@ def decide(*, proposal_id: UUID, seen: Seen, actor: Actor, act: Act, now: dateti
     A double click answers like the first one. At level 3 it is signed.
     Locks: the State, the proposal, the buckets of its limits.
     Time: what was recorded while this waited for its locks was before it.
-    Raises: AlreadySettled, NotPending, AlreadyDecided, Unshowable, Altered, Busy (409),
+    Raises: AlreadySettled, NotPending, AlreadyDecided, Unshowable, Altered, Busy, NotItsTurn,
+    BeyondOriginal (409),
     RevisionChanged, WorldChanged, PolicyChanged, LimitExceeded, PreconditionFailed (412),
     NotEligible, StepUpRequired, DeniedByPolicy (403), Incomplete, EffectImpossible (422),
     NotFound (404).
     """
     with transaction.atomic(durable=True):
-        return _weigh(proposal_id, seen, actor, act, now)
+        outcome = _weigh(proposal_id, seen, actor, act, now)
+        fp("decide.before_commit")
+    fp("decide.after_commit")
+    return outcome
 
 
 def try_out(*, proposal_id: UUID, seen: Seen, actor: Actor, act: Act, now: datetime) -> Outcome:
@@ -153,6 +159,7 @@ def _weigh(proposal_id: UUID, seen: Seen, actor: Actor, act: Act, now: datetime)
     if act.choice == "approve":
         _refuse_unshowable(ground)
         _refuse_while_another_is_held(ground)
+        refuse_unless_its_turn(ground.proposal, ground.current)
         verify(ground)
         _refuse_wrong_fact(ground, actor, act)
     _record(ground, actor, act)
@@ -177,7 +184,9 @@ def _not_before(now: datetime, current: Revision) -> datetime:
 def _decided_before(ground: Ground, seen: Seen, actor: Actor, act: Act) -> bool:
     if actor.kind != "person":
         return False
-    rows = Decision.objects.filter(proposal=ground.proposal, revision=seen.revision)
+    rows = Decision.objects.filter(
+        proposal=ground.proposal, revision=seen.revision, digest=seen.digest
+    )
     before = rows.filter(person=UUID(actor.id)).first()
     if before is not None and before.choice != act.choice:
         raise AlreadyDecided(choice=before.choice)
@@ -281,7 +290,7 @@ def _refuse_while_another_is_held(ground: Ground) -> None:
     # Two effects on their way to one State would make the later one stale.
     held = queries.held_on(ground.head.state_id)
     if held is not None:
-        sentence = f"“{held.proposal.title}” is carried out on the same State in a moment."
+        sentence = lifecycle.keeps_off(held.status, held.proposal.title)
         raise Busy(f"{sentence} Nothing was recorded; decide again after it.")
 
 

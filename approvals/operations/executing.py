@@ -1,27 +1,34 @@
 """Carry out what was approved: once, as approved, or not at all.
 
 A local effect without a hold is carried out in the transaction of the deciding vote. A held one
-is carried out by the sender when its time has come, after everything was checked again.
+is carried out by the sender when its time has come, after everything was checked again. What
+leaves the house is left to the sender in any case: see dispatching.
 """
 
+import contextlib
 import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import Error, OperationalError, close_old_connections, transaction
+from django.db.models import F, Q, QuerySet
 
-from approvals import lifecycle, policy, queries
-from approvals.models import BreakGlass, Execution, Proposal, Revision
+from approvals import lifecycle, policy, queries, retrying
+from approvals.models import BreakGlass, Execution, Proposal
 from approvals.operations.evaluating import DeniedByPolicy
-from approvals.operations.exposing import finish, release
+from approvals.operations.exposing import finish
+from approvals.operations.finding import find_execution
+from approvals.operations.giving_up import drop, give_back
+from approvals.operations.nudging import nudge
 from approvals.operations.previewing import EffectImpossible
-from approvals.operations.revising import reopen
+from approvals.operations.quarantining import set_aside
 from approvals.operations.settling import announce, wake
-from approvals.operations.telling import tell_failed
+from approvals.operations.undoing import note_undone
 from approvals.operations.verifying import (
     Altered,
     Ground,
     LimitExceeded,
+    OutletChanged,
     PolicyChanged,
     WorldChanged,
     verify_effect,
@@ -34,12 +41,12 @@ from console.canonical import Json
 from console.doorbell.operations.ringing import ring_task
 from console.errors import Conflict
 from console.ledger.operations.appending import append
-from snapshots.operations.committing import Cause, commit, lock
+from console.locking import Busy
+from snapshots.operations.committing import Cause, commit
 
 logger = logging.getLogger(__name__)
 
-# How long after its hold something may be carried out although its deadline has passed.
-LATE_AT_MOST = timedelta(minutes=15)
+LOOK_AGAIN = timedelta(seconds=1)
 
 
 class NotAgreed(Conflict):
@@ -54,84 +61,135 @@ class TooLateToExecute(Conflict):
     code = "too_late_to_execute"
 
 
+# People may agree anew to the one; of the other, nothing is left to agree to.
+GIVEN_BACK = (PolicyChanged, LimitExceeded, OutletChanged)
+DROPPED = (
+    WorldChanged,
+    NotAgreed,
+    EffectImpossible,
+    DeniedByPolicy,
+    TooLateToExecute,
+    Altered,
+)
+
+
 def carry_out_or_hold(
     ground: Ground, actor: Actor, *, glass: BreakGlass | None = None
 ) -> Execution:
     """Execute an approved revision now, or hold it as its terms say; an emergency waits for nobody.
 
-    Part of the deciding transaction, which holds the locks on State and proposal. Where limits
-    hold, it has verified the terms before its first line in the ledger, so the buckets are its own.
+    What leaves the house is made ready for the sender instead of executed. Part of the deciding
+    transaction, which holds the locks on State and proposal. Where limits hold, it has verified
+    the terms before its first line in the ledger, so the buckets are its own.
     """
     hold = timedelta(seconds=0 if glass else ground.terms.hold_seconds)
+    outlet = ground.current.outlet or {}
     execution = Execution.objects.create(
         workspace_id=ground.proposal.workspace_id,
         proposal=ground.proposal,
         revision=ground.current.number,
         digest=ground.current.digest,
-        status="held",
+        state_id=ground.head.state_id,
+        connector=outlet.get("connector", ""),
+        retry_class=outlet.get("retry_class", "local"),
+        status="ready" if outlet and not hold else "held",
         created_at=ground.now,
         due_at=ground.now + hold,
+        next_at=ground.now + hold if outlet else None,
         break_glass=glass,
     )
-    if not hold:
+    if outlet:
+        nudge()
+    elif not hold:
         _execute(execution, ground, actor)
     return execution
 
 
 def carry_out_due(*, now: datetime, at_most: int = 50) -> int:
-    """Execute what was held until now and return how many were looked at."""
-    due = Execution.objects.filter(status="held", due_at__lte=now).order_by("due_at")
+    """Execute what was held here until now and return how many were begun."""
+    due = _held(now).filter(due_at__lte=now).order_by("due_at")
     found = list(due.values_list("id", "workspace_id")[:at_most])
-    for execution_id, workspace_id in found:
-        try:
-            _carry_out_held(execution_id, system("sender", workspace_id), now)
-        except Exception:
-            # One that fails in a new way must not hold up the others; it is tried again.
-            logger.exception("execution %s failed", execution_id)
-    return len(found)
+    return sum(_try(each, system("sender", workspace_id), now) for each, workspace_id in found)
+
+
+def _held(now: datetime) -> QuerySet[Execution]:
+    rows = Execution.objects.filter(status="held", retry_class="local")
+    return rows.filter(Q(next_at=None) | Q(next_at__lte=now))
+
+
+def _try(execution_id: UUID, actor: Actor, now: datetime) -> bool:
+    """Execute one if it can be begun, so that none that fails in a new way holds up the others."""
+    try:
+        if not _begun(execution_id, now):
+            return False
+        _carry_out_held(execution_id, actor, now)
+    except Busy:
+        # Somebody else worked on its record: that says nothing of it.
+        _uncount(execution_id, now)
+    except OperationalError:
+        with contextlib.suppress(Error):
+            close_old_connections()
+            _uncount(execution_id, now)
+        raise
+    except Exception:
+        logger.exception("execution %s failed", execution_id)
+    return True
+
+
+def _begun(execution_id: UUID, now: datetime) -> bool:
+    """Count one more try before anything of it runs, or set it aside for people after too many."""
+    with transaction.atomic(durable=True):
+        rows = _held(now).select_for_update(no_key=True, skip_locked=True)
+        execution = rows.filter(id=execution_id).first()
+        if execution is None:
+            return False
+        if execution.tries >= lifecycle.TRIES_AT_MOST:
+            set_aside(execution, now)
+            return False
+        execution.tries += 1
+        execution.next_at = retrying.after_try(execution.tries, now)
+        execution.save(update_fields=["tries", "next_at"])
+    return True
+
+
+def _uncount(execution_id: UUID, now: datetime) -> None:
+    rows = Execution.objects.filter(id=execution_id, status="held", tries__gt=0)
+    rows.update(tries=F("tries") - 1, next_at=now + LOOK_AGAIN)
 
 
 def _carry_out_held(execution_id: UUID, actor: Actor, now: datetime) -> None:
     """Execute what is held, give it back to people where they have to agree anew, or drop it."""
     with transaction.atomic(durable=True):
-        execution, ground = _locked(execution_id, actor, now)
+        execution, ground = find_execution(actor, execution_id, now)
         if execution.status != "held" or ground.proposal.status != "approved":
             return
         try:
             _execute(execution, ground, actor)
-        except (PolicyChanged, LimitExceeded) as refused:
-            _give_back(execution, ground, actor, refused.sentence)
-        except (
-            WorldChanged,
-            NotAgreed,
-            EffectImpossible,
-            DeniedByPolicy,
-            TooLateToExecute,
-            Altered,
-        ) as refused:
-            _drop(execution, ground, actor, refused.sentence)
+        except GIVEN_BACK as refused:
+            give_back(execution, ground, actor, refused.sentence)
+        except DROPPED as refused:
+            drop(execution, ground, actor, refused.sentence)
 
 
-def _locked(execution_id: UUID, actor: Actor, now: datetime) -> tuple[Execution, Ground]:
-    peek = Execution.objects.select_related("proposal").get(id=execution_id)
-    head = lock(actor.workspace_id, peek.proposal.state_id)
-    rows = Proposal.objects.select_for_update(no_key=True, of=("self",))
-    proposal = rows.select_related("action_type").get(id=peek.proposal_id)
-    execution = Execution.objects.select_for_update(no_key=True).get(id=execution_id)
-    revision = Revision.objects.get(proposal=proposal, number=execution.revision)
-    return execution, Ground(head, proposal, revision, now)
+def verify_approved(execution: Execution, ground: Ground) -> None:
+    """Verify once more that exactly this was approved, and that it may still be carried out.
 
-
-def _execute(execution: Execution, ground: Ground, actor: Actor) -> None:
-    """Verify everything once more, then make the effect the State's next snapshot."""
+    Locks: the buckets of its limits. Raises: what `GIVEN_BACK` and `DROPPED` name.
+    """
     _refuse_unless_what_was_approved(execution, ground)
-    _refuse_if_too_late(execution, ground)
     verify_effect(ground)
     # Who broke the glass answers for the rest, and two others look at it.
     if execution.break_glass_id is None:
         _refuse_unless_agreed(ground)
         verify_terms(ground)
+
+
+def _execute(execution: Execution, ground: Ground, actor: Actor) -> None:
+    """Verify everything once more, then make the effect the State's next snapshot."""
+    refuse_if_too_late(execution, ground)
+    verify_approved(execution, ground)
     finish(ground.proposal, ground.now)
+    note_undone(ground.proposal, actor, ground.now)
     snapshot = commit(
         actor=actor,
         base=ground.head,
@@ -141,14 +199,15 @@ def _execute(execution: Execution, ground: Ground, actor: Actor) -> None:
         now=ground.now,
     )
     execution.status, execution.executed_at = "succeeded", ground.now
-    execution.snapshot_number = snapshot.number
-    execution.save(update_fields=["status", "executed_at", "snapshot_number"])
+    execution.snapshot_number, execution.problem = snapshot.number, ""
+    execution.save(update_fields=["status", "executed_at", "snapshot_number", "problem"])
     body: dict[str, Json] = {"revision": ground.current.number, "snapshot": snapshot.number}
     append(actor, "execution.succeeded", f"proposal:{ground.proposal.id}", body)
-    _ring(ground.proposal)
+    ring_after(ground.proposal)
 
 
-def _ring(proposal: Proposal) -> None:
+def ring_after(proposal: Proposal) -> None:
+    """Ring for everybody who waits for what was carried out."""
     wake(proposal)
     ring_task("approvals.rebase", str(proposal.state_id))
     if proposal.action_type.effect == EFFECT:
@@ -162,9 +221,9 @@ def _refuse_unless_what_was_approved(execution: Execution, ground: Ground) -> No
         raise Altered
 
 
-def _refuse_if_too_late(execution: Execution, ground: Ground) -> None:
+def refuse_if_too_late(execution: Execution, ground: Ground) -> None:
     """Refuse what waited past its deadline, unless it waited for nothing but its hold."""
-    if ground.now >= max(ground.proposal.due_at, execution.due_at + LATE_AT_MOST):
+    if retrying.is_too_late(ground.proposal.due_at, execution.due_at, ground.now):
         raise TooLateToExecute
 
 
@@ -175,39 +234,3 @@ def _refuse_unless_agreed(ground: Ground) -> None:
     question = queries.question(ground.proposal, ground.current, ground.now)
     if policy.outcome(question, votes) != "approved":
         raise NotAgreed
-
-
-def _give_back(execution: Execution, ground: Ground, actor: Actor, why: str) -> None:
-    """Let it wait for people again, as a new revision that says why."""
-    try:
-        reopen(
-            ground.proposal,
-            ground.current,
-            ground.shown,
-            actor=actor,
-            why=f"Not carried out: {why}"[:200],
-            now=ground.now,
-        )
-    except DeniedByPolicy as refused:
-        _drop(execution, ground, actor, refused.sentence)
-        return
-    execution.status, execution.problem = "recalled", why[:500]
-    execution.save(update_fields=["status", "problem"])
-    about = f"proposal:{ground.proposal.id}"
-    append(actor, "execution.given_back", about, {"reason": why})
-    announce(ground.proposal.id, ground.proposal.workspace_id)
-
-
-def _drop(execution: Execution, ground: Ground, actor: Actor, why: str) -> None:
-    execution.status, execution.problem = "failed", why[:500]
-    execution.save(update_fields=["status", "problem"])
-    proposal = ground.proposal
-    if lifecycle.may_move(proposal.status, "stale"):
-        proposal.status, proposal.settled_at = "stale", ground.now
-        proposal.settled_by, proposal.settled_reason = actor.name, why
-        proposal.save(update_fields=["status", "settled_at", "settled_by", "settled_reason"])
-    release(proposal)
-    tell_failed(proposal, now=ground.now)
-    append(actor, "execution.failed", f"proposal:{proposal.id}", {"reason": why})
-    wake(proposal)
-    announce(proposal.id, proposal.workspace_id)

@@ -81,6 +81,11 @@ def finish(proposal: Proposal, now: datetime) -> None:
     Exposure.objects.filter(proposal=proposal, status="waiting").update(status="done", at=now)
 
 
+def refund(proposal: Proposal) -> None:
+    """Let go of what a proposal counted for when it was sent: outside, nothing happened."""
+    Exposure.objects.filter(proposal=proposal, status="done").update(status="released")
+
+
 def _sum(bucket: Bucket, share: Share, now: datetime, own: UUID | None) -> Decimal:
     rows = Exposure.objects.filter(bucket=bucket)
     waits = Q(status="waiting")

@@ -1,15 +1,18 @@
-"""Find a proposal of the actor's workspace and keep others from changing it meanwhile.
+"""Find a proposal or an execution of the actor's workspace, and keep others from changing it.
 
 The State comes first: deciding, executing and wording anew lock in this one order.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from approvals.models import Proposal, Revision
+from approvals.models import Execution, Proposal, Revision
+from approvals.operations.verifying import Ground
 from console.actors import Actor
 from console.errors import NotFound
+from console.locking import patiently
 from snapshots.operations.committing import lock
 from snapshots.queries import Head
 
@@ -38,6 +41,24 @@ def find_with_state(actor: Actor, proposal_id: UUID) -> tuple[Head, Proposal, Re
     head = lock(actor.workspace_id, state_id)
     proposal = _kept(rows).get()
     return head, proposal, _current(proposal)
+
+
+def find_execution(actor: Actor, execution_id: UUID, now: datetime) -> tuple[Execution, Ground]:
+    """Return an execution with what it stands on: its own revision, which is not always the newest.
+
+    Locks: the State, the proposal, the execution. Raises: NotFound (404), Busy (409).
+    """
+    rows = Execution.objects.filter(workspace=actor.workspace_id, id=execution_id)
+    found = rows.values_list("proposal", "proposal__state").first()
+    if found is None:
+        raise NotFound
+    proposal_id, state_id = found
+    head = lock(actor.workspace_id, state_id)
+    with patiently():
+        proposal = _kept(_of(actor, proposal_id)).get()
+        execution = rows.select_for_update(no_key=True).get()
+    revision = Revision.objects.get(proposal=proposal, number=execution.revision)
+    return execution, Ground(head, proposal, revision, now)
 
 
 def _of(actor: Actor, proposal_id: UUID) -> QuerySet[Proposal]:

@@ -20,7 +20,7 @@ def lock_all(workspace_id: UUID, state_ids: Sequence[UUID], origins: Sequence[st
     could wait for somebody who waits for the ledger.
     Locks: the proposals until the transaction ends. Raises: Busy (409).
     """
-    is_held = Q(status="approved", executions__status="held")
+    is_held = Q(status="approved", executions__status__in=lifecycle.UNDER_WAY)
     rows = Proposal.objects.select_for_update(no_key=True, of=("self",))
     rows = rows.filter(Q(state__in=state_ids) | Q(origin__in=origins), workspace=workspace_id)
     rows = rows.filter(Q(status__in=lifecycle.OPEN) | is_held)

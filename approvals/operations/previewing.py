@@ -15,7 +15,7 @@ from approvals.effects import CannotDo, Check, Measure
 from approvals.fields import rows
 from approvals.models import ActionType, Proposal, Revision
 from approvals.parameters import title
-from approvals.queries import fields_of
+from approvals.queries import fields_of, outlet_of
 from console.canonical import Json, canonical_bytes, sha256
 from console.errors import Invalid
 from snapshots import pointer
@@ -62,6 +62,7 @@ class Preview:
     """The effect of an action on one snapshot, and the bytes that decisions are bound to.
 
     `is_described` is false when something changes that no field of the action type describes.
+    `outlet` is where it leaves the house: see the row of a revision.
     """
 
     base: Head
@@ -72,6 +73,7 @@ class Preview:
     is_described: bool
     measure: Measure
     sources: tuple[dict[str, Json], ...] = ()
+    outlet: dict[str, Json] | None = None
 
     @property
     def digest(self) -> str:
@@ -93,6 +95,7 @@ def preview(
     """
     document = snapshots.content(base.state_id, base.number)
     refuse_unless_met(document, preconditions)
+    outlet = _outlet_of(action_type)
     try:
         effect = effects.resolve(action_type.effect, stated, action_type.measures)
         after = effect.preview(document, params)
@@ -114,11 +117,12 @@ def preview(
         changes=changes,
         checks=[*checks, *said],
         title=sentence,
-        sealed=_seal(action_type.name, params, base, changes, preconditions),
+        sealed=_seal(action_type.name, params, base, changes, preconditions, outlet),
         is_described=not fields
         or all(row.described for row in rows(changes, fields, document, after)),
         measure=measure,
         sources=tuple(traced),
+        outlet=outlet,
     )
 
 
@@ -179,12 +183,24 @@ def _storable(measure: Measure) -> Measure:
     return measure
 
 
+def _outlet_of(action_type: ActionType) -> dict[str, Json] | None:
+    """Return where an effect leaves the house, if it does. Raises: EffectImpossible (422)."""
+    if not action_type.connector:
+        return None
+    outlet = outlet_of(action_type)
+    if outlet is None:
+        sentence = f"No connector {action_type.connector!r} carries out {action_type.name!r} here."
+        raise EffectImpossible(sentence)
+    return outlet
+
+
 def _seal(
     name: str,
     params: dict[str, Any],
     base: Head,
     changes: list[Change],
     preconditions: Sequence[Precondition],
+    outlet: dict[str, Json] | None,
 ) -> bytes:
     shown: list[Json] = [change.to_json() for change in changes]
     relied_on: list[Json] = [item.to_json() for item in preconditions]
@@ -197,4 +213,6 @@ def _seal(
     }
     if relied_on:
         value["preconditions"] = relied_on
+    if outlet:
+        value["outlet"] = outlet
     return canonical_bytes(value)

@@ -88,6 +88,7 @@ class Request:
     policy approves alone.
     `stated` are the changes of an action type whose effect is `stated`. `sources` say where values
     came from, by `params` followed by a parameter's path, or by the path of a stated change.
+    `not_after` is when deciding comes too late, whatever the terms give.
     """
 
     state_key: str
@@ -106,6 +107,7 @@ class Request:
     preconditions: tuple[Precondition, ...] = ()
     by_people: bool = False
     sources: tuple[dict[str, Json], ...] = ()
+    not_after: datetime | None = None
 
     @property
     def digest(self) -> str:
@@ -316,6 +318,7 @@ def _make(
     terms = found.terms
     risk = risk_of(subject.action_type, shown)
     due_at = now + timedelta(seconds=terms.expires_seconds)
+    due_at = min(due_at, request.not_after or due_at)
     return Proposal.objects.create(
         workspace_id=actor.workspace_id,
         state_id=shown.base.state_id,

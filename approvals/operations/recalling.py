@@ -1,11 +1,11 @@
-"""Take back an approval while its execution is still held."""
+"""Take back an approval while not a byte of its execution has left."""
 
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
-from approvals import queries
+from approvals import lifecycle, queries
 from approvals.models import Decision, Execution, Proposal
 from approvals.operations.evaluating import DeniedByPolicy
 from approvals.operations.finding import find_with_state
@@ -21,7 +21,7 @@ REASON_AT_MOST = 500
 
 
 class TooLate(Conflict):
-    """It is carried out already, or was never held; nothing was recalled."""
+    """It is carried out or sent already, or was never held; nothing was recalled."""
 
     code = "too_late"
 
@@ -45,7 +45,7 @@ def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> No
     with transaction.atomic(durable=True):
         head, proposal, current = find_with_state(actor, proposal_id)
         execution = Execution.objects.select_for_update(no_key=True).filter(
-            proposal=proposal, status="held"
+            proposal=proposal, status__in=lifecycle.UNSENT
         )
         held = execution.first()
         _refuse_unless_allowed(actor, proposal)
@@ -69,7 +69,7 @@ def recall_execution(*, actor: Actor, execution_id: UUID, reason: str, now: date
     Raises: TooLate (409), Forbidden (403), Invalid (422), NotFound (404).
     """
     found = queries.execution(actor.workspace_id, execution_id)
-    if found.status != "held":
+    if found.status not in lifecycle.UNSENT:
         raise TooLate
     recall(actor=actor, proposal_id=found.proposal_id, reason=reason, now=now)
 

@@ -10,6 +10,7 @@ from approvals import effects
 from approvals.fields import Field
 from approvals.models import ActionType
 from approvals.parameters import schema_objection
+from approvals.undoing import objection_to_declaration
 from console.actors import Actor
 from console.canonical import Json
 from console.errors import Invalid
@@ -28,7 +29,8 @@ class ActionTypeSpec:
 
     `sentence` is a template over parameters and facts; `risk` is 1 low, 2 medium, 3 high. One that
     `leaves_house` does something outside that a rollback cannot take back; `reversibility` says
-    what people can do about it then. `measures`: see the row.
+    what people can do about it then. With a `connector` its effect is carried out there, so it
+    leaves the house. `measures` and `compensation`: see the row.
     """
 
     name: str
@@ -41,6 +43,8 @@ class ActionTypeSpec:
     reversibility: str = ""
     leaves_house: bool = False
     measures: dict[str, str] = field(default_factory=dict)
+    connector: str = ""
+    compensation: dict[str, Any] = field(default_factory=dict)
 
 
 def declare(actor: Actor, spec: ActionTypeSpec) -> UUID:
@@ -52,6 +56,8 @@ def declare(actor: Actor, spec: ActionTypeSpec) -> UUID:
         raise ActionTypeUnusable(f"There is no effect {spec.effect!r}.", field="effect")
     if objection := schema_objection(spec.params_schema):
         raise ActionTypeUnusable(objection, field="params_schema")
+    if objection := objection_to_declaration(spec.compensation):
+        raise ActionTypeUnusable(objection, field="compensation")
     values = {
         "label": spec.label,
         "sentence": spec.sentence,
@@ -60,8 +66,10 @@ def declare(actor: Actor, spec: ActionTypeSpec) -> UUID:
         "effect": spec.effect,
         "risk": spec.risk,
         "reversibility": spec.reversibility,
-        "leaves_house": spec.leaves_house,
+        "leaves_house": spec.leaves_house or bool(spec.connector),
         "measures": spec.measures,
+        "connector": spec.connector,
+        "compensation": spec.compensation,
     }
     with transaction.atomic():
         rows = ActionType.objects.select_for_update(no_key=True)

@@ -7,6 +7,7 @@ from approvals import lifecycle
 from approvals.models import Decision, Proposal
 from approvals.operations.exposing import release
 from approvals.operations.telling import tell_sent_back, tell_settled
+from approvals.operations.undoing import note_not_undone
 from approvals.policy import SIGNED
 from console.actors import Actor
 from console.canonical import Json
@@ -41,6 +42,7 @@ def settle(proposal: Proposal, status: str, *, actor: Actor, reason: str, now: d
     proposal.save(update_fields=_SETTLED)
     if status != "approved":
         release(proposal)
+        note_not_undone(proposal, reason or status, actor, now)
     tell_settled(proposal, now=now)
     body: dict[str, Json] = {"status": status, "revision": proposal.revision, "reason": reason}
     if votes := _votes(proposal):

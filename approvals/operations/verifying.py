@@ -43,6 +43,12 @@ class LimitExceeded(Conflict):
     status: ClassVar[int] = 412
 
 
+class OutletChanged(WorldChanged):
+    """It would leave the house by another way than the one that was approved."""
+
+    code = "outlet_changed"
+
+
 class Altered(Conflict):
     """These are not the bytes that were proposed. Nothing was changed; tell an administrator."""
 
@@ -83,9 +89,11 @@ def verify(ground: Ground) -> None:
 def verify_effect(ground: Ground) -> None:
     """Refuse what would not do exactly what was shown.
 
-    Raises: WorldChanged, PreconditionFailed (412), Altered (409), EffectImpossible (422).
+    Raises: WorldChanged, OutletChanged, PreconditionFailed (412), Altered (409),
+    EffectImpossible (422).
     """
     _refuse_if_altered(ground)
+    _refuse_other_outlet(ground)
     _refuse_after_rollback(ground)
     _refuse_unless_preconditions_hold(ground)
     _refuse_unless_on_base(ground)
@@ -112,6 +120,14 @@ def why_unshowable(ground: Ground) -> str:
 def _refuse_if_altered(ground: Ground) -> None:
     if sha256(bytes(ground.current.sealed)) != ground.current.digest:
         raise Altered
+
+
+def _refuse_other_outlet(ground: Ground) -> None:
+    """Refuse a way out whose settings are not those that were shown."""
+    outlet, action_type = ground.current.outlet, ground.proposal.action_type
+    # None where a type names no connector, or one that nobody has announced.
+    if outlet != (queries.outlet_of(action_type) if action_type.connector else None):
+        raise OutletChanged
 
 
 def _refuse_after_rollback(ground: Ground) -> None:

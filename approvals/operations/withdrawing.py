@@ -32,15 +32,15 @@ def withdraw(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> 
 
 
 def withdraw_from(*, actor: Actor, origin: str, reason: str, now: datetime) -> int:
-    """Withdraw what an origin left open or held; a run that ends tidies up after itself."""
+    """Withdraw what an origin left open or unsent; a run that ends tidies up after itself."""
     with transaction.atomic():
         rows = Proposal.objects.select_for_update(no_key=True, of=("self",)).filter(
             workspace_id=actor.workspace_id, origin=origin
         )
-        is_held = Q(status="approved", executions__status="held")
+        is_held = Q(status="approved", executions__status__in=lifecycle.UNSENT)
         withdrawn = 0
         for proposal in rows.filter(Q(status__in=lifecycle.OPEN) | is_held).order_by("id"):
-            held = Execution.objects.filter(proposal=proposal, status="held")
+            held = Execution.objects.filter(proposal=proposal, status__in=lifecycle.UNSENT)
             recalled = held.update(status="recalled", problem=reason)
             # The sender may have carried it out while this waited for the proposal.
             if recalled or lifecycle.is_open(proposal.status):

@@ -42,6 +42,7 @@ def write_revision(
         base_number=shown.base.number,
         base_digest=shown.base.digest,
         base_epoch=shown.base.epoch,
+        outlet=shown.outlet,
         sealed=shown.sealed,
         digest=shown.digest,
         measure=shown.measure.to_json(),

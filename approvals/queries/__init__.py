@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from approvals import lifecycle
 from approvals.fields import Field
 from approvals.models import (
     ActionType,
+    Connector,
     Decision,
     Evidence,
     Execution,
@@ -62,7 +62,6 @@ __all__ = [
     "fields_of",
     "final_among",
     "first_waiting",
-    "held_is_due",
     "held_on",
     "in_force",
     "left_the_house",
@@ -75,6 +74,7 @@ __all__ = [
     "open_policy_changes",
     "open_proposals",
     "outdated_states",
+    "outlet_of",
     "policies",
     "proposals",
     "question",
@@ -174,12 +174,18 @@ def recently_settled(workspace_id: UUID, *, size: int = 10) -> list[Proposal]:
 
 def detail(workspace_id: UUID, proposal_id: UUID) -> Detail:
     """Return one proposal with its current revision and all around it. Raises: NotFound (404)."""
-    rows = proposals(workspace_id).select_related("assignee", "claimed_by")
+    rows = (
+        proposals(workspace_id)
+        .select_related("assignee", "claimed_by")
+        .defer("assignee__password", "claimed_by__password")
+    )
     proposal = rows.filter(id=proposal_id).first()
     if proposal is None:
         raise NotFound
     decisions = Decision.objects.filter(proposal=proposal)
-    decisions = decisions.select_related("person", "stands_for", "signature")
+    decisions = decisions.select_related("person", "stands_for", "signature").defer(
+        "person__password", "stands_for__password"
+    )
     revision = Revision.objects.defer("sealed").get(proposal=proposal, number=proposal.revision)
     return Detail(
         proposal=proposal,
@@ -200,18 +206,18 @@ def revisions(workspace_id: UUID, proposal_id: UUID) -> list[Revision]:
 def answer(workspace_id: UUID, proposal_id: UUID) -> Answer:
     """Return what a proposer may know now. Raises: NotFound (404).
 
-    An approval is final once it was carried out; while it is held it may still be recalled.
+    An approval is final once it is known what became of it: carried out, or not.
     """
     row = Proposal.objects.filter(workspace=workspace_id, id=proposal_id).first()
     if row is None:
         raise NotFound
     execution = row.executions.filter(revision=row.revision).first()
-    held = execution is not None and execution.status == "held"
+    is_under_way = execution is not None and execution.status in lifecycle.UNDER_WAY
     by, reason = _changes_requested(row) or (row.settled_by, row.settled_reason)
     return Answer(
         proposal_id=row.id,
         status=row.status,
-        is_final=row.status not in lifecycle.UNANSWERED and not held,
+        is_final=row.status not in lifecycle.UNANSWERED and not is_under_way,
         by=by,
         reason=reason,
         snapshot_number=execution.snapshot_number if execution else None,
@@ -224,7 +230,7 @@ def _changes_requested(row: Proposal) -> tuple[str, str] | None:
     if row.status != "changes_requested":
         return None
     asked = row.decisions.filter(revision=row.revision, choice="request_changes")
-    last = asked.select_related("person").order_by("-decided_at").first()
+    last = asked.select_related("person").defer("person__password").order_by("-decided_at").first()
     return (last.person.name, last.reason) if last else None
 
 
@@ -232,8 +238,8 @@ def final_among(proposal_ids: Sequence[UUID]) -> set[UUID]:
     """Return those of the proposals of which nothing more will come by itself; see `Answer`."""
     rows = Proposal.objects.filter(id__in=proposal_ids)
     settled = rows.exclude(status__in=lifecycle.UNANSWERED)
-    held = Execution.objects.filter(proposal__in=proposal_ids, status="held")
-    return set(settled.values_list("id", flat=True)) - set(held.values_list("proposal", flat=True))
+    way = Execution.objects.filter(proposal__in=proposal_ids, status__in=lifecycle.UNDER_WAY)
+    return set(settled.values_list("id", flat=True)) - set(way.values_list("proposal", flat=True))
 
 
 def status_at_first(proposal_id: UUID) -> Literal["pending", "approved", "denied"]:
@@ -259,9 +265,19 @@ def outdated_states(*, at_most: int = 50) -> list[tuple[UUID, UUID]]:
     return list(found[:at_most])
 
 
-def held_is_due(now: datetime) -> bool:
-    """Say whether the sender has something to carry out."""
-    return Execution.objects.filter(status="held", due_at__lte=now).exists()
+def outlet_of(action_type: ActionType) -> dict[str, Json] | None:
+    """Return where the effect of an action type leaves the house, or nothing if nobody knows."""
+    rows = Connector.objects.filter(workspace=action_type.workspace_id)
+    row = rows.filter(name=action_type.connector).first()
+    if row is None or (row.actions and action_type.name not in row.actions):
+        return None
+    return {
+        "connector": row.name,
+        "kind": row.kind,
+        "retry_class": row.retry_class,
+        "address": row.address,
+        "digest": row.digest,
+    }
 
 
 def action_types(workspace_id: UUID) -> QuerySet[ActionType]:
@@ -308,7 +324,7 @@ def with_wording(found: Sequence[Proposal]) -> list[Waiting]:
     wordings = {row.proposal_id: row for row in current.defer("sealed", "params", "rationale")}
     decisions: dict[UUID, list[Decision]] = {}
     said = Decision.objects.filter(proposal__in=found, revision=F("proposal__revision"))
-    for row in said.select_related("person").order_by("decided_at"):
+    for row in said.select_related("person").defer("person__password").order_by("decided_at"):
         decisions.setdefault(row.proposal_id, []).append(row)
     return [Waiting(row, wordings[row.id], decisions.get(row.id, [])) for row in found]
 
@@ -348,8 +364,8 @@ def execution(workspace_id: UUID, execution_id: UUID) -> Execution:
 
 
 def held_on(state_id: UUID) -> Execution | None:
-    """Return the execution that is on its way to a State, if there is one."""
-    rows = Execution.objects.filter(status="held", proposal__state=state_id)
+    """Return the execution that keeps others off a State, if there is one."""
+    rows = Execution.objects.filter(status__in=lifecycle.UNDER_WAY, proposal__state=state_id)
     return rows.select_related("proposal").first()
 
 
@@ -384,8 +400,11 @@ def open_on(
 def on_their_way(
     workspace_id: UUID, state_ids: Sequence[UUID], origins: Sequence[str]
 ) -> list[Execution]:
-    """Return the executions that are held for one of these States, or for one of these runs."""
-    rows = Execution.objects.filter(workspace=workspace_id, status="held")
+    """Return the executions under way to one of these States, or for one of these runs.
+
+    Held, or outside: nothing may be brought back below them.
+    """
+    rows = Execution.objects.filter(workspace=workspace_id, status__in=lifecycle.UNDER_WAY)
     rows = rows.filter(Q(proposal__state__in=state_ids) | Q(proposal__origin__in=origins))
     return list(rows.select_related("proposal").order_by("due_at", "id"))
 
@@ -397,7 +416,7 @@ def left_the_house(workspace_id: UUID, state_id: UUID, *, after: int) -> list[Ex
     """
     rows = Execution.objects.filter(
         workspace=workspace_id,
-        status="succeeded",
+        status__in=lifecycle.DONE,
         proposal__state=state_id,
         proposal__action_type__leaves_house=True,
         snapshot_number__gt=after,

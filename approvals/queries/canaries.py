@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from approvals.canaries import Mutation
-from approvals.lifecycle import PENDING
+from approvals.lifecycle import DONE, PENDING
 from approvals.models import Canary, Decision, Execution, Proposal, Revision
 from approvals.policy import REASONED, Terms
 from approvals.queries import Detail
@@ -52,7 +52,7 @@ def mine(workspace_id: UUID, person_id: UUID, shown_id: UUID) -> Canary | None:
 def sources(workspace_id: UUID, person_id: UUID) -> list[UUID]:
     """Return proposals that were carried out and that this person neither decided on nor made."""
     decided = Decision.objects.filter(proposal=OuterRef("pk"), person=person_id)
-    done = Execution.objects.filter(proposal=OuterRef("pk"), status="succeeded")
+    done = Execution.objects.filter(proposal=OuterRef("pk"), status__in=DONE)
     rows = Proposal.objects.filter(workspace=workspace_id, status="approved", level__gte=REASONED)
     rows = rows.filter(Exists(done)).exclude(lineage__contains=[f"person:{person_id}"])
     rows = rows.exclude(Exists(decided)).exclude(action_type__name__startswith="approvals.")

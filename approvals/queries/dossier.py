@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from approvals.models import (
+    Attempt,
     BreakGlass,
     Comment,
+    Compensation,
     Decision,
     Evidence,
     Execution,
     InfoRequest,
+    Observation,
     Proposal,
+    Resolution,
     Review,
     Revision,
     Signature,
@@ -38,6 +42,10 @@ class Everything:
     questions: list[InfoRequest]
     glasses: list[BreakGlass]
     executions: list[Execution]
+    attempts: list[Attempt]
+    observations: list[Observation]
+    resolutions: list[Resolution]
+    compensations: list[Compensation]
     snapshots: "dict[int, Snapshot]"
     reviews: list[Review]
     lines: list[Entry]
@@ -56,7 +64,11 @@ def everything(workspace_id: UUID, proposal_id: UUID) -> Everything:
     if proposal is None:
         raise NotFound
     executions = list(proposal.executions.order_by("revision"))
-    reviews = Review.objects.filter(execution__proposal=proposal).select_related("person")
+    reviews = (
+        Review.objects.filter(execution__proposal=proposal)
+        .select_related("person")
+        .defer("person__password")
+    )
     return Everything(
         proposal=proposal,
         revisions=list(proposal.revisions.order_by("number")),
@@ -64,9 +76,19 @@ def everything(workspace_id: UUID, proposal_id: UUID) -> Everything:
         decisions=_decisions(proposal),
         signatures=_signatures(proposal),
         comments=list(proposal.comments.order_by("at", "id")),
-        questions=list(proposal.info_requests.select_related("person").order_by("number")),
+        questions=list(
+            proposal.info_requests.select_related("person")
+            .defer("person__password")
+            .order_by("number")
+        ),
         glasses=_glasses(proposal),
         executions=executions,
+        attempts=list(Attempt.objects.filter(execution__in=executions).order_by("number")),
+        observations=list(
+            Observation.objects.filter(execution__in=executions).order_by("at", "id")
+        ),
+        resolutions=_resolutions(executions),
+        compensations=list(Compensation.objects.filter(execution__in=executions)),
         snapshots=_snapshots(proposal, executions),
         reviews=list(reviews.order_by("due_at", "number")),
         lines=_lines(proposal),
@@ -75,7 +97,9 @@ def everything(workspace_id: UUID, proposal_id: UUID) -> Everything:
 
 
 def _decisions(proposal: Proposal) -> list[Decision]:
-    rows = proposal.decisions.select_related("person", "stands_for")
+    rows = proposal.decisions.select_related("person", "stands_for").defer(
+        "person__password", "stands_for__password"
+    )
     return list(rows.order_by("decided_at", "id"))
 
 
@@ -85,7 +109,16 @@ def _signatures(proposal: Proposal) -> list[Signature]:
 
 def _glasses(proposal: Proposal) -> list[BreakGlass]:
     rows = BreakGlass.objects.filter(proposal=proposal)
-    return list(rows.select_related("person").order_by("at"))
+    return list(rows.select_related("person").defer("person__password").order_by("at"))
+
+
+def _resolutions(executions: list[Execution]) -> list[Resolution]:
+    rows = (
+        Resolution.objects.filter(execution__in=executions)
+        .select_related("person")
+        .defer("person__password")
+    )
+    return list(rows.order_by("at", "id"))
 
 
 def _snapshots(proposal: Proposal, executions: list[Execution]) -> "dict[int, Snapshot]":

@@ -57,18 +57,21 @@ def may_stand_for(actor: Actor, now: datetime) -> list[User]:
     if actor.kind != "person":
         return []
     rows = in_force(actor.workspace_id, now).filter(delegate=UUID(actor.id))
-    return sorted({row.person for row in rows.select_related("person")}, key=lambda one: one.name)
+    known = rows.select_related("person").defer("person__password")
+    return sorted({row.person for row in known}, key=lambda one: one.name)
 
 
 def delegations(workspace_id: UUID) -> QuerySet[Delegation]:
     """Return who stands in for whom, now, later and before."""
     rows = Delegation.objects.filter(workspace=workspace_id)
-    return rows.select_related("person", "delegate")
+    known = rows.select_related("person", "delegate")
+    return known.defer("person__password", "delegate__password")
 
 
 def authority_limits(workspace_id: UUID) -> QuerySet[AuthorityLimit]:
     """Return who may approve how much, and who might once."""
-    return AuthorityLimit.objects.filter(workspace=workspace_id).select_related("person")
+    rows = AuthorityLimit.objects.filter(workspace=workspace_id)
+    return rows.select_related("person").defer("person__password")
 
 
 def _candidates(workspace_id: UUID, question: Question) -> list[tuple[Eligible, Reviewer]]:

@@ -1,13 +1,15 @@
 -- What must never be true of proposals, decisions and executions. Each query returns the rows that
 -- break its sentence; on a healthy database all of them return none. The name before a query is the
 -- sentence. Tests run this file after what they did, and `manage.py verify` runs it on your data.
+-- A sentence of `liveness` says what has to have happened by now; tests stop the clocks and leave it
+-- out.
 
 -- name: an execution has the decisions that its terms ask for, on exactly its bytes
 SELECT e.id
 FROM approvals_execution e
 JOIN approvals_proposal p ON p.id = e.proposal_id
 JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
-WHERE e.status IN ('held', 'succeeded') AND e.break_glass_id IS NULL
+WHERE e.status NOT IN ('recalled', 'failed') AND e.break_glass_id IS NULL
     AND ((r.terms->>'level')::int > 0 OR jsonb_array_length(r.terms->'thresholds') > 0)
     AND NOT EXISTS (
         SELECT
@@ -44,7 +46,7 @@ SELECT id FROM approvals_revision WHERE encode(sha256(sealed), 'hex') <> digest;
 SELECT e.id
 FROM approvals_execution e
 JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
-WHERE e.status IN ('held', 'succeeded') AND e.break_glass_id IS NULL
+WHERE e.status NOT IN ('recalled', 'failed') AND e.break_glass_id IS NULL
     AND EXISTS (
         SELECT
         FROM jsonb_array_elements(r.terms->'thresholds') t
@@ -63,7 +65,10 @@ JOIN approvals_revision r ON r.proposal_id = d.proposal_id AND r.number = d.revi
 LEFT JOIN approvals_execution e ON e.proposal_id = d.proposal_id AND e.revision = d.revision
 -- The clocks of two processes may differ by a little.
 WHERE d.decided_at < r.created_at - interval '1 minute'
-    OR d.decided_at > e.executed_at + interval '1 minute';
+    OR d.decided_at > e.executed_at + interval '1 minute'
+    OR d.decided_at > (
+        SELECT min(a.sent_at) FROM approvals_attempt a WHERE a.execution_id = e.id
+    ) + interval '1 minute';
 
 -- name: a person decides once on a revision
 SELECT min(id::text)
@@ -83,9 +88,22 @@ FROM approvals_execution e
 JOIN approvals_proposal p ON p.id = e.proposal_id
 JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
 LEFT JOIN snapshots_snapshot s ON s.state_id = p.state_id AND s.number = e.snapshot_number
-WHERE e.status = 'succeeded'
+WHERE e.status = 'succeeded' AND e.retry_class = 'local'
     AND (s.id IS NULL OR s.parent_number IS DISTINCT FROM r.base_number
         OR s.cause <> 'proposal' OR s.cause_id <> p.id::text);
+
+-- name: what happened outside stands in a snapshot, or says why not
+SELECT e.id
+FROM approvals_execution e
+JOIN approvals_proposal p ON p.id = e.proposal_id
+JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
+LEFT JOIN snapshots_snapshot s ON s.state_id = p.state_id AND s.number = e.snapshot_number
+WHERE e.status IN ('succeeded', 'compensating', 'compensated', 'compensation_failed')
+    AND e.retry_class <> 'local'
+    AND CASE WHEN e.snapshot_number IS NULL THEN e.problem = ''
+        ELSE s.id IS NULL OR s.parent_number < r.base_number OR s.cause <> 'proposal'
+            OR s.cause_id <> p.id::text
+        END;
 
 -- name: nothing is executed across a rollback
 SELECT e.id
@@ -93,7 +111,20 @@ FROM approvals_execution e
 JOIN approvals_proposal p ON p.id = e.proposal_id
 JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
 JOIN snapshots_snapshot s ON s.state_id = p.state_id AND s.number = e.snapshot_number
-WHERE e.status = 'succeeded' AND s.epoch <> r.base_epoch;
+WHERE s.epoch <> r.base_epoch;
+
+-- name: nothing is sent across a rollback
+SELECT a.id
+FROM approvals_attempt a
+JOIN approvals_execution e ON e.id = a.execution_id
+JOIN approvals_proposal p ON p.id = e.proposal_id
+JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
+WHERE EXISTS (
+    SELECT
+    FROM snapshots_snapshot s
+    WHERE s.state_id = p.state_id AND s.epoch > r.base_epoch
+        AND s.created_at < a.sent_at - interval '1 minute'
+);
 
 -- name: an approved proposal has its execution
 SELECT p.id
@@ -108,7 +139,8 @@ WHERE p.status = 'approved'
 SELECT e.id
 FROM approvals_execution e
 JOIN approvals_proposal p ON p.id = e.proposal_id
-WHERE e.status = 'succeeded' AND (p.status <> 'approved' OR p.revision <> e.revision);
+WHERE e.status NOT IN ('recalled', 'failed')
+    AND (p.status <> 'approved' OR p.revision <> e.revision);
 
 -- name: whoever decides holds a role at that moment
 SELECT d.id
@@ -221,7 +253,222 @@ JOIN approvals_proposal p ON p.id = x.proposal_id
 LEFT JOIN approvals_execution e ON e.proposal_id = p.id AND e.revision = p.revision
 WHERE x.status = 'waiting'
     AND p.status NOT IN ('pending', 'info_requested', 'changes_requested')
-    AND e.status IS DISTINCT FROM 'held';
+    AND (e.status IS NULL OR e.status NOT IN ('held', 'ready', 'claimed', 'quarantined'));
 
 -- name: nobody saw a canary become an action
 SELECT c.id FROM approvals_canary c JOIN approvals_proposal p ON p.id = c.id;
+
+-- name: what nobody can take back and nobody can ask about is sent once
+SELECT execution_id
+FROM approvals_attempt
+WHERE retry_class = 'blind'
+GROUP BY execution_id
+HAVING count(*) > 1;
+
+-- name: what can be asked about is sent again only after somebody found it absent
+SELECT a.id
+FROM approvals_attempt a
+WHERE a.retry_class = 'queryable' AND a.number > 1
+    AND NOT EXISTS (
+        SELECT
+        FROM approvals_resolution r
+        WHERE r.execution_id = a.execution_id AND r.attempt_number = a.number - 1
+            AND r.verdict = 'send_again' AND r.at <= a.sent_at + interval '1 minute'
+    );
+
+-- name: every attempt sends the bytes of its execution to where its execution goes
+SELECT a.id
+FROM approvals_attempt a
+JOIN approvals_execution e ON e.id = a.execution_id
+JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
+WHERE encode(sha256(a.request), 'hex') <> a.request_digest
+    OR a.request_digest <> e.request_digest
+    OR (a.connector, a.retry_class) <> (e.connector, e.retry_class)
+    OR e.connector IS DISTINCT FROM r.outlet->>'connector'
+    OR e.retry_class IS DISTINCT FROM r.outlet->>'retry_class';
+
+-- name: fences rise from attempt to attempt
+SELECT id
+FROM (
+    SELECT a.id, a.number, a.fence, e.fence AS newest,
+        lag(a.fence) OVER (PARTITION BY a.execution_id ORDER BY a.number) AS before,
+        row_number() OVER (PARTITION BY a.execution_id ORDER BY a.number) AS counted
+    FROM approvals_attempt a
+    JOIN approvals_execution e ON e.id = a.execution_id
+) fences
+WHERE fence <= before OR fence > newest OR number <> counted;
+
+-- name: one execution is under way per State
+SELECT min(e.id::text)
+FROM approvals_execution e
+JOIN approvals_proposal p ON p.id = e.proposal_id
+WHERE e.status IN ('held', 'ready', 'claimed', 'quarantined', 'sent', 'in_doubt')
+GROUP BY p.state_id
+HAVING count(*) > 1;
+
+-- name: what was sent has its attempt
+SELECT e.id
+FROM approvals_execution e
+WHERE e.retry_class <> 'local'
+    AND e.status NOT IN ('held', 'ready', 'claimed', 'quarantined', 'recalled', 'failed')
+    AND NOT EXISTS (
+        SELECT
+        FROM approvals_attempt a
+        WHERE a.execution_id = e.id AND (e.status <> 'sent' OR a.fence = e.fence)
+    );
+
+-- name: an attempt without an outcome is that of something just sent
+SELECT a.id
+FROM approvals_attempt a
+JOIN approvals_execution e ON e.id = a.execution_id
+WHERE a.outcome = '' AND (e.status, e.fence) IS DISTINCT FROM ('sent', a.fence);
+
+-- name: that something happened outside is known from somebody
+SELECT e.id
+FROM approvals_execution e
+WHERE e.retry_class <> 'local'
+    AND e.status IN ('succeeded', 'compensating', 'compensated', 'compensation_failed')
+    AND how_it_is_known(e) IS NULL;
+
+-- name: that something did not happen outside is known from somebody
+SELECT e.id
+FROM approvals_execution e
+JOIN approvals_attempt a ON a.execution_id = e.id
+WHERE e.status IN ('failed', 'recalled') AND a.outcome <> 'refused'
+    AND NOT EXISTS (
+        SELECT FROM approvals_observation o WHERE o.execution_id = e.id AND o.says = 'refused'
+    )
+    AND NOT EXISTS (
+        SELECT
+        FROM approvals_resolution r
+        WHERE r.execution_id = e.id AND r.verdict = 'send_again' AND r.attempt_number = a.number
+    )
+    AND 2 > (
+        SELECT count(DISTINCT r.person_id)
+        FROM approvals_resolution r
+        WHERE r.execution_id = e.id AND r.verdict = 'absent'
+    );
+
+-- name: nobody says what became of what they took part in or decided on
+SELECT x.id
+FROM approvals_resolution x
+JOIN approvals_execution e ON e.id = x.execution_id
+JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
+WHERE r.lineage ? ('person:' || x.person_id)
+    OR EXISTS (
+        SELECT
+        FROM approvals_decision d
+        WHERE d.proposal_id = e.proposal_id AND d.revision = e.revision
+            AND x.person_id IN (d.person_id, d.stands_for_id)
+    );
+
+-- name: every sending stands in the ledger
+SELECT a.id
+FROM approvals_attempt a
+JOIN approvals_execution e ON e.id = a.execution_id
+WHERE NOT EXISTS (
+    SELECT
+    FROM ledger_entry l
+    WHERE l.workspace_id = a.workspace_id AND l.subject = 'proposal:' || e.proposal_id
+        AND l.verb = 'execution.sent' AND l.body->>'request' = a.request_digest
+        AND l.body->>'fence' = a.fence::text
+);
+
+-- name: nothing is sent while sending is stopped
+SELECT g.id
+FROM (
+    SELECT workspace_id, seq, verb,
+        lead(seq) OVER (PARTITION BY workspace_id ORDER BY seq) AS until
+    FROM ledger_entry
+    WHERE verb IN ('sending.stopped', 'sending.resumed')
+) turned
+JOIN ledger_entry g ON g.workspace_id = turned.workspace_id AND g.verb = 'execution.sent'
+    AND g.seq > turned.seq AND (turned.until IS NULL OR g.seq < turned.until)
+WHERE turned.verb = 'sending.stopped';
+
+-- name: what belongs to an execution belongs to its workspace
+SELECT x.id
+FROM (
+    SELECT id, execution_id, workspace_id FROM approvals_attempt
+    UNION ALL SELECT id, execution_id, workspace_id FROM approvals_observation
+    UNION ALL SELECT id, execution_id, workspace_id FROM approvals_resolution
+    UNION ALL SELECT id, execution_id, workspace_id FROM approvals_compensation
+) x
+JOIN approvals_execution e ON e.id = x.execution_id
+JOIN approvals_proposal p ON p.id = e.proposal_id
+WHERE x.workspace_id <> e.workspace_id OR e.workspace_id <> p.workspace_id;
+
+-- liveness: what is due is carried out or sent within a minute
+SELECT e.id
+FROM approvals_execution e
+LEFT JOIN approvals_sendswitch w ON w.workspace_id = e.workspace_id
+WHERE e.status IN ('held', 'ready')
+    AND greatest(e.due_at, e.next_at) < now() - interval '1 minute'
+    AND (e.retry_class = 'local' OR w.is_stopped IS NOT TRUE);
+
+-- liveness: what was claimed or sent is finished, or taken up by somebody else
+SELECT e.id
+FROM approvals_execution e
+WHERE e.status IN ('claimed', 'sent')
+    AND coalesce(e.lease_until, e.sent_at, e.created_at) < now() - interval '1 minute';
+
+-- liveness: what is in doubt for long has somebody who sees to it
+SELECT e.id
+FROM approvals_execution e
+WHERE e.status = 'in_doubt' AND e.doubt_due_at < now() AND e.owner_id IS NULL;
+
+-- liveness: a connector that is offered was announced lately
+SELECT c.id
+FROM approvals_connector c
+WHERE c.is_offered AND c.seen_at < now() - interval '5 minutes';
+
+-- liveness: what was rung for was heard within a minute
+SELECT r.id
+FROM doorbell_ring r
+WHERE r.rung_at < now() - interval '1 minute';
+
+-- name: what is being undone outside is owed for a cause
+SELECT e.id
+FROM approvals_execution e
+WHERE e.status IN ('compensating', 'compensated', 'compensation_failed')
+    AND NOT EXISTS (
+        SELECT FROM approvals_compensation c
+        WHERE c.execution_id = e.id AND c.proposal_id IS NOT NULL
+    );
+
+-- name: what was undone outside has decisions of its own, and was carried out
+SELECT e.id
+FROM approvals_execution e
+JOIN approvals_compensation c ON c.execution_id = e.id
+WHERE e.status = 'compensated'
+    AND (c.proposal_id = e.proposal_id OR NOT EXISTS (
+        SELECT FROM approvals_execution back
+        WHERE back.proposal_id = c.proposal_id
+            AND back.status IN ('succeeded', 'compensating', 'compensated', 'compensation_failed')
+    ));
+
+-- name: no more is undone outside than there was
+SELECT c.id
+FROM approvals_compensation c
+JOIN approvals_execution e ON e.id = c.execution_id
+JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
+JOIN approvals_execution back ON back.proposal_id = c.proposal_id
+JOIN approvals_revision b ON b.proposal_id = back.proposal_id AND b.number = back.revision
+WHERE back.status NOT IN ('recalled', 'failed')
+GROUP BY c.id, r.id
+HAVING sum(abs(coalesce((b.measure->>'amount')::numeric, 0))) > 0
+    AND (r.measure->>'amount' IS NULL
+        OR bool_or(b.measure->>'currency' IS DISTINCT FROM r.measure->>'currency')
+        OR sum(abs(coalesce((b.measure->>'amount')::numeric, 0)))
+            > abs((r.measure->>'amount')::numeric));
+
+-- name: what came after an effect is undone before it
+SELECT later.id
+FROM approvals_compensation later
+JOIN approvals_execution back ON back.proposal_id = later.proposal_id
+JOIN approvals_compensation earlier ON earlier.workspace_id = later.workspace_id
+    AND earlier.cause = later.cause AND earlier.number < later.number
+JOIN approvals_execution e ON e.id = earlier.execution_id
+JOIN approvals_proposal p ON p.id = earlier.proposal_id
+WHERE e.status = 'compensating' AND back.break_glass_id IS NULL
+    AND p.created_at <= earlier.created_at AND back.created_at > later.created_at;

@@ -13,7 +13,7 @@ def reviews(workspace_id: UUID) -> QuerySet[Review]:
     rows = Review.objects.filter(workspace=workspace_id)
     return rows.select_related(
         "person", "execution__proposal__state", "execution__break_glass__person"
-    )
+    ).defer("person__password", "execution__break_glass__person__password")
 
 
 def review(workspace_id: UUID, review_id: UUID) -> Review:

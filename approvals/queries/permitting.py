@@ -10,7 +10,7 @@ from approvals.models import AuthorityLimit
 def limits_in_force(workspace_id: UUID) -> QuerySet[AuthorityLimit]:
     """Return the limits that nobody took back; one that is over still binds its person."""
     rows = AuthorityLimit.objects.filter(workspace=workspace_id, revoked_at=None)
-    return rows.select_related("person")
+    return rows.select_related("person").defer("person__password")
 
 
 def limits_by_person(workspace_id: UUID) -> dict[UUID, int]:

@@ -107,8 +107,10 @@ def wanted(
     workspace_id: UUID, filters: Filters, known: Viewer, now: datetime
 ) -> QuerySet[Proposal]:
     """Return the proposals that filters ask for, with what a list shows of them."""
-    rows = Proposal.objects.filter(workspace=workspace_id).select_related(
-        "action_type", "state", "assignee", "claimed_by"
+    rows = (
+        Proposal.objects.filter(workspace=workspace_id)
+        .select_related("action_type", "state", "assignee", "claimed_by")
+        .defer("assignee__password", "claimed_by__password")
     )
     if filters.status:
         rows = rows.filter(_status(filters.status))
@@ -128,7 +130,9 @@ def wanted(
 def among(workspace_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Proposal]:
     """Return those of a workspace's proposals, by id, whatever became of them."""
     rows = Proposal.objects.filter(workspace=workspace_id, id__in=ids)
-    known = rows.select_related("action_type", "state", "assignee", "claimed_by")
+    known = rows.select_related("action_type", "state", "assignee", "claimed_by").defer(
+        "assignee__password", "claimed_by__password"
+    )
     return {row.id: row for row in known}
 
 

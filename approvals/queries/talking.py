@@ -30,13 +30,13 @@ def comments(workspace_id: UUID, proposal_id: UUID) -> QuerySet[Comment]:
 def info_requests(workspace_id: UUID, proposal_id: UUID) -> list[InfoRequest]:
     """Return what a proposer was asked, with the answers, oldest first."""
     rows = InfoRequest.objects.filter(workspace=workspace_id, proposal=proposal_id)
-    return list(rows.select_related("person").order_by("number"))
+    return list(rows.select_related("person").defer("person__password").order_by("number"))
 
 
 def open_question(proposal_id: UUID) -> InfoRequest | None:
     """Return the question that stops the clock of a proposal, or nothing."""
     rows = InfoRequest.objects.filter(proposal=proposal_id, answered_at=None, withdrawn_at=None)
-    return rows.select_related("person").first()
+    return rows.select_related("person").defer("person__password").first()
 
 
 def asked_among(proposal_ids: Sequence[UUID]) -> set[UUID]:

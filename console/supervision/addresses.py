@@ -6,11 +6,15 @@ Settings ask here while Django is still being set up, so nothing in this file ne
 import hashlib
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # The address of a socket holds 103 bytes on macOS and 107 on Linux; PostgreSQL adds 14 of its own.
 LONGEST_RUN_DIR_BYTES = 88
+# As whom a process works in the database; what is not named is a worker.
+ROLES = {"web": "web", "sender": "sender"}
+DATABASE_URL_OF = "DATABASE_URL_"
 
 
 def var_dir() -> Path:
@@ -33,12 +37,16 @@ def default_database_url() -> str:
     return f"postgresql://countersign@/countersign?host={run_dir()}"
 
 
-def runtime_database_url() -> str:
-    """Return the address under which the processes of `manage.py up` know that PostgreSQL.
+def database_url_of(process: str) -> str:
+    """Return the address under which a process knows its database.
 
-    As a role that owns nothing; see console/runtime.py.
+    That PostgreSQL, or the operator's: `DATABASE_URL_WEB` and its like name it with the role of
+    one process, `DATABASE_URL` for all that have none. See console/database/privileges.py.
     """
-    return f"postgresql://countersign_runtime@/countersign?host={run_dir()}"
+    role = ROLES.get(process, "worker")
+    if own := os.environ.get(f"{DATABASE_URL_OF}{role.upper()}") or os.environ.get("DATABASE_URL"):
+        return own
+    return f"postgresql://countersign_{role}@/countersign?host={run_dir()}"
 
 
 def default_broker_url() -> str:
@@ -63,9 +71,13 @@ def own_channel_url() -> str:
 
 def secret_key() -> str:
     """Return the key kept in the data folder; whoever asks first makes it."""
-    path = var_dir() / "secret_key"
+    return kept_secret(var_dir() / "secret_key", lambda: secrets.token_urlsafe(48))
+
+
+def kept_secret(path: Path, make: Callable[[], str]) -> str:
+    """Return what a file keeps that its owner alone can read; whoever asks first makes it."""
     if not path.exists():
-        _write_once(path, secrets.token_urlsafe(48))
+        _write_once(path, make())
     return path.read_text()
 
 

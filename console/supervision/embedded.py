@@ -134,6 +134,27 @@ def find_postgres() -> Postgres:
 
 
 @functools.cache
+def client_program(name: str, major: int) -> Path:
+    """Return the path of pg_dump or the like for a server of this major version.
+
+    The oldest that is new enough, since what a newer one writes an older server may not read.
+    Raises: Unavailable.
+    """
+    found: dict[int, Path] = {}
+    for folder in (*_candidates(), *_folders_of(name)):
+        if (folder / name).exists():
+            version = _finished([str(folder / name), "--version"]).stdout
+            if number := re.search(r"\) (\d+)", version):
+                found.setdefault(int(number[1]), folder / name)
+    if usable := [version for version in found if version >= major]:
+        return found[min(usable)]
+    raise Unavailable(
+        f"No {name} of PostgreSQL {major} or newer was found. Install the client programs of that "
+        "version, or set CONSOLE_PG_BIN to the folder that they are in."
+    )
+
+
+@functools.cache
 def find_valkey() -> str:
     """Return the path of the server program: the installed wheel's, or the machine's.
 
@@ -158,6 +179,12 @@ def _candidates() -> Iterator[Path]:
         yield Path(found).resolve().parent
     releases = Path("/usr/lib/postgresql").glob("*/bin")
     yield from sorted(releases, key=lambda folder: folder.parent.name.zfill(3), reverse=True)
+
+
+def _folders_of(name: str) -> Iterator[Path]:
+    """Return where a machine has the client programs alone."""
+    if not os.environ.get("CONSOLE_PG_BIN") and (found := shutil.which(name)):
+        yield Path(found).parent
 
 
 def _package_dir(name: str) -> Path | None:

@@ -16,8 +16,6 @@ from console.supervision.processes import Process
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 50
-# Counts for both directions: larger than any region a page shows, smaller than what would hurt.
-WEBSOCKET_BYTES = "2097152"
 # Only the sender talks to the outside; no other process is given the keys for it.
 SECRETS_OF_SENDER = "CONNECTOR_"
 CELERY = ("-m", "celery", "-A", "console.celery", "worker", "--loglevel", "INFO")
@@ -71,10 +69,9 @@ def address_of(listener: socket.socket) -> str:
 
 def console(listener: socket.socket) -> tuple[Process, ...]:
     """Return the console's own processes."""
-    server = ("-m", "daphne", "--fd", str(listener.fileno()), "--access-log", os.devnull)
-    limits = ("--websocket-max-message-size", WEBSOCKET_BYTES, "--no-server-name")
-    web = (*server, *limits, "-v", "0", "console.asgi:application")
-    sender = (*CELERY, *QUIET, "-Q", "effects,restorations", "-c", "1", "-n", "sender@%h")
+    web = ("-m", "console.serving", "--fd", str(listener.fileno()))
+    # Beside it, because it works in the database as a worker does; in a thread, because it waits.
+    restorer = (*CELERY, *QUIET, "-Q", "restorations", "-P", "threads", "-c", "1")
     worker = (*CELERY, *QUIET, "-Q", "runs", "-c", "2", "-n", "worker@%h")
     # Of its own, because hosts of others are slow and neither runs nor effects wait for them; in
     # threads, because it mostly waits: one process of 128 MB instead of two of 142.
@@ -83,7 +80,8 @@ def console(listener: socket.socket) -> tuple[Process, ...]:
     is_ready = functools.partial(_answers, listener)
     return (
         python("web", *web, stage=2, is_ready=is_ready, inherits=(listener.fileno(),)),
-        python("sender", *sender, stage=3),
+        python("sender", "manage.py", "send", stage=3),
+        python("restorer", *restorer, "-n", "restorer@%h", stage=3),
         python("worker", *worker, stage=3),
         python("courier", *courier, stage=3),
         python("timer", "manage.py", "timer", stage=4),
@@ -95,7 +93,8 @@ def environment(role: str, address: str) -> dict[str, str]:
     own = {
         name: value
         for name, value in os.environ.items()
-        if role == "sender" or not name.startswith(SECRETS_OF_SENDER)
+        if (role == "sender" or not name.startswith(SECRETS_OF_SENDER))
+        and not name.startswith(addresses.DATABASE_URL_OF)
     }
     own.pop("PYTHONDONTWRITEBYTECODE", None)
     if role != "courier" and "EMAIL_URL" in own:
@@ -104,7 +103,7 @@ def environment(role: str, address: str) -> dict[str, str]:
     return {
         **own,
         "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "console.settings"),
-        "DATABASE_URL": os.environ.get("DATABASE_URL") or addresses.runtime_database_url(),
+        "DATABASE_URL": addresses.database_url_of(role),
         "BROKER_URL": os.environ.get("BROKER_URL") or addresses.default_broker_url(),
         "CHANNEL_URL": _channel_url(),
         "COUNTERSIGN_ADDRESS": address,

@@ -10,6 +10,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.db import OperationalError, connections
 
+from console.supervision import addresses
 from console.supervision.embedded import Unavailable
 
 
@@ -20,8 +21,8 @@ def prepare(*, demo: bool) -> None:
     """
     try:
         call_command("migrate", interactive=False, verbosity=0)
-        if not os.environ.get("DATABASE_URL"):
-            call_command("grant_runtime", verbosity=0)
+        if _has_roles():
+            call_command("grant_roles", verbosity=0)
         if demo:
             call_command("load_demo", stdout=io.StringIO())
     except OperationalError as error:
@@ -29,6 +30,13 @@ def prepare(*, demo: bool) -> None:
     finally:
         connections.close_all()
     collect_static()
+
+
+def _has_roles() -> bool:
+    """Say whether the processes have roles of their own, or all the operator's one."""
+    return not os.environ.get("DATABASE_URL") or any(
+        name.startswith(addresses.DATABASE_URL_OF) for name in os.environ
+    )
 
 
 def collect_static() -> bool:

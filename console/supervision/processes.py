@@ -66,7 +66,7 @@ class Child:
             # Ctrl-C in the terminal then reaches the supervisor alone, which stops things in order.
             process_group=0,
             pass_fds=(*inherited, *process.inherits),
-            preexec_fn=_die_with_parent(process.stop_signal),  # noqa: PLW1509 (libc is loaded before)
+            preexec_fn=die_with_parent(process.stop_signal),  # noqa: PLW1509 (libc is loaded before)
             **identity(process.user),
         )
         self._listener = threading.Thread(target=self._listen, name=process.name, daemon=True)
@@ -136,7 +136,7 @@ def identity(user: str | None) -> Identity:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def _die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
+def die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
     """Return what a new process does first on Linux: ask the kernel to end it with its parent."""
     if sys.platform != "linux":
         return None

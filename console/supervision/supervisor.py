@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from console.supervision import addresses, embedded, lock, parts, preparing
+from console.supervision import addresses, canaries, embedded, lock, parts, preparing
 from console.supervision.guardian import Guardian
 from console.supervision.processes import Child, Process, Say
 
@@ -98,6 +98,24 @@ class Supervisor:
     def watch(self) -> None:
         """Restart, from now on, whatever ends."""
         threading.Thread(target=self._watch, name="supervisor", daemon=True).start()
+        threading.Thread(
+            target=canaries.listen_to, args=(self, self._stopping), name="canaries", daemon=True
+        ).start()
+
+    def listeners(self) -> dict[str, tuple[frozenset[str], float]]:
+        """Return for each worker the queues it listens to, and for how many seconds it has run."""
+        with self._changing:
+            children = list(self._children.values())
+        found = {c.process.name: (canaries.queues_in(c.process.argv), c.age()) for c in children}
+        return {name: (queues, age) for name, (queues, age) in found.items() if queues}
+
+    def end(self, name: str, why: str) -> None:
+        """End a process, so that it is started again."""
+        with self._changing:
+            child = self._children[name]
+        self._say(f"{name} {why}; it is started again.")
+        child.ask_to_stop()
+        child.end(child.process.stop_timeout)
 
     def stop(self) -> None:
         """Stop the children in order; when interrupted again, kill those that are left."""

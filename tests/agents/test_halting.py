@@ -11,6 +11,8 @@ from agents.operations.halting import NotTyped, halt, hold_halted, lift
 from agents.operations.pausing import ReasonUnusable, pause, resume
 from agents.operations.running import lead, work
 from agents.operations.waking import wake_run
+from approvals.models import SendSwitch
+from approvals.operations.stopping import resume_sending, stop_sending
 from console.actors import Actor
 from console.errors import Forbidden
 from tests.agents import control, programs
@@ -47,6 +49,34 @@ def test_begins_nothing_and_still_takes_jobs_in(stage: Stage, ada: Actor) -> Non
     assert lifted(ada)
     assert work() == 1
     assert stands(stage, run)[0] == "succeeded"
+
+
+def is_sending(stage: Stage) -> bool:
+    stopped = SendSwitch.objects.filter(workspace=stage.setup.workspace_id, is_stopped=True)
+    return not stopped.exists()
+
+
+def test_lets_nothing_leave_the_house_meanwhile(stage: Stage, ada: Actor) -> None:
+    halted(ada)
+    halted(ada)
+    assert not is_sending(stage)
+    assert lifted(ada)
+    assert is_sending(stage)
+    assert said(stage, f"workspace:{stage.setup.workspace_id}")[-4:] == [
+        "workspace.halted",
+        "sending.stopped",
+        "workspace.resumed",
+        "sending.resumed",
+    ]
+
+
+def test_leaves_the_sending_stopped_that_somebody_stopped_besides(stage: Stage, ada: Actor) -> None:
+    stop_sending(actor=ada, reason="The bank called.", typed="stage", now=now())
+    halted(ada)
+    lifted(ada)
+    assert not is_sending(stage)
+    assert resume_sending(actor=ada, reason="It is repaired.", now=now())
+    assert is_sending(stage)
 
 
 def test_fences_off_what_runs(stage: Stage, ada: Actor) -> None:
@@ -108,7 +138,8 @@ def test_is_done_once_however_often_it_is_clicked(stage: Stage, ada: Actor) -> N
     assert [halted(ada), halted(ada)] == [True, False]
     assert [lifted(ada), lifted(ada)] == [True, False]
     subject = f"workspace:{stage.setup.workspace_id}"
-    assert said(stage, subject)[-2:] == ["workspace.halted", "workspace.resumed"]
+    verbs = [verb for verb in said(stage, subject) if verb.startswith("workspace.")]
+    assert verbs[-2:] == ["workspace.halted", "workspace.resumed"]
     assert halted(ada)
     assert Halt.objects.count() == 2
 

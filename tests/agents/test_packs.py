@@ -40,6 +40,7 @@ from approvals.parameters import objections_to, schema_objection, title
 from approvals.policy import SIGNED, Choice
 from approvals.queries import Detail
 from approvals.queries.facts import fact_of
+from approvals.undoing import Effected, is_too_much, undoing_of
 from console.access.models import ApiToken, Membership, StepUp, User, Workspace
 from console.access.queries import person_in, token_for
 from console.actors import Actor, system
@@ -756,9 +757,39 @@ def test_limits_look_at_how_much_goes_to_whom(pack: Any, name: str, measure: Mea
 def test_every_task_is_in_one_demo_job(pack: Any) -> None:
     told = [task for _, tasks in pack.DEMO_JOBS for task in tasks]
     assert sorted(told) == sorted(SCRIPTS[pack])
-    assert {spec.name for spec in pack.ACTION_TYPES} == {
+    # What undoes another action is proposed after a rollback, not by an agent.
+    undoing = {spec.compensation.get("action_type") for spec in pack.ACTION_TYPES}
+    assert {spec.name for spec in pack.ACTION_TYPES} - undoing == {
         errand["action_type"] for errand in SCRIPTS[pack].values()
     }
+
+
+def test_what_recalls_a_payment_asks_all_of_it_back_once() -> None:
+    paid = Proposed(finance, "pay-wendt")
+    [spec] = [each for each in finance.ACTION_TYPES if each.name == "release_payment"]
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    found = undoing_of(spec.compensation, Effected(paid.params, "B-1", "e1", at), at)
+    assert found is not None
+    assert (found.action_type, found.due_at) == ("recall_payment", at + timedelta(days=14))
+    params = dict(found.params or {})
+    [back] = [each for each in finance.ACTION_TYPES if each.name == found.action_type]
+    assert objections_to(params, back.params_schema) == []
+    effect = effects.resolve(back.effect, [])
+    assert not is_too_much(
+        paid.effect.measure(paid.document, paid.params), effect.measure(paid.document, params)
+    )
+    after: Any = effect.preview(paid.document, params)
+    [recall] = after["recalls"].values()
+    assert (recall["amount"], recall["bank_reference"], recall["status"]) == (
+        "11598.50",
+        "B-1",
+        "asked",
+    )
+    assert [check.passed for check in effect.checks(paid.document, params)] == [True, True]
+    with pytest.raises(CannotDo, match="recalled before"):
+        effect.preview(after, params)
+    with pytest.raises(CannotDo, match="is in EUR"):
+        effect.preview(paid.document, {**params, "currency": "USD"})
 
 
 # The demo, loaded and played

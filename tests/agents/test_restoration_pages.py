@@ -278,6 +278,37 @@ class TestPlan:
         assert "To undo it: call the vendor" in said
         assert "button--danger" in html
 
+    @pytest.mark.parametrize(
+        ("compensation", "says"),
+        [
+            (
+                {"action_type": "pay", "params": {"vendor": "/vendor", "paid": "1.00"}},
+                "What undoes 1 effect is proposed, the newest effect first; people decide on each.",
+            ),
+            (
+                {"action_type": "pay", "params": {}, "within_seconds": 600},
+                "Then proposed: pay , to be",
+            ),
+            ({"irreversible": True, "text": "Given is given."}, "Given is given."),
+            ({"action_type": "gone", "params": {}}, "The action that undoes it is not known here."),
+        ],
+    )
+    def test_says_what_would_undo_an_effect(
+        self, house: House, compensation: dict[str, Any], says: str
+    ) -> None:
+        spec = ActionTypeSpec(
+            name="set_note",
+            label="set_note",
+            sentence="Note on {name}: {note}",
+            params_schema={"type": "object", "additionalProperties": True},
+            effect="house.set_note",
+            leaves_house=True,
+            compensation=compensation,
+        )
+        declare(house.setup, spec)
+        house.decide("ana", house.propose("set_note"))
+        assert says in words(page(house.client("ada"), at(house, planned(house))))
+
     def test_offers_no_confirmation_while_an_effect_is_on_its_way(self, house: House) -> None:
         change(house, note="new")
         house.decide("ana", house.propose("pay"))

@@ -17,11 +17,13 @@ from agents.workflows import Context, Workflow, register_workflow
 from approvals.models import Execution, Proposal
 from approvals.operations.executing import carry_out_due
 from approvals.operations.proposing import propose
+from approvals.queries.invariants import broken
 from console.canonical import Json
 from console.errors import Refused
 from snapshots.diff import Change
 from snapshots.models import Snapshot
 from tests.agents.turning_back import SCOUT, Scene
+from tests.approvals.outside import Wiring, refuses
 from tests.racing import Act, Race, race
 from tests.story import now
 
@@ -92,6 +94,31 @@ def test_with_an_approval_one_of_both_happens(scene: Scene, both: Race, pairs: i
             scene.back(start)
     assert len(seen) > 1, seen
     assert scene.cast.ledger_objection() is None
+
+
+@FEWER
+def test_with_what_is_sent_outside_never_both(scene: Scene, both: Race, pairs: int) -> None:
+    wiring = Wiring.of(scene.cast)
+    wiring.bank.answers = [refuses]
+    for nth in range(pairs):
+        start = scene.cast.head().number
+        scene.cast.move_world(Change("add", f"/note{nth}", value=nth))
+        planned = confirmed(scene, start)
+        found = wiring.approve(1, origin=f"run:{nth}")
+        acts = [carrying(planned), wiring.send]
+        ends = both.run(*acts) if nth % 2 else both.run(*acts[::-1])[::-1]
+        # What is under way outside keeps the record where it is; what failed there does not.
+        assert ends[1] == 1
+        assert (Execution.objects.get(id=found).status, len(wiring.bank.came)) == (
+            "failed",
+            nth + 1,
+        )
+        if scene.read(planned).status == "done":
+            assert f"note{nth}" not in scene.cast.content()
+        else:
+            assert scene.read(planned).status == "refused"
+            scene.back(start)
+    assert broken() == []
 
 
 @FEWER

@@ -167,6 +167,16 @@ class TestTwice:
         assert cast.said(f"proposal:{proposal_id}").count("proposal.decided") == 1
         assert cast.head().number == (2 if choice == "approve" else 1)
 
+    def test_takes_no_other_bytes_for_a_double_click(self, cast: Cast) -> None:
+        cast.policy(approvals=2)
+        proposal_id = cast.ask()
+        cast.decide(cast.ana, proposal_id)
+        seen = Seen(1, "0" * 64)
+        with pytest.raises(RevisionChanged):
+            decide(
+                proposal_id=proposal_id, seen=seen, actor=cast.ana, act=Act("approve"), now=now()
+            )
+
     def test_refuses_another_choice_by_the_same_person(self, cast: Cast) -> None:
         cast.policy(approvals=2)
         proposal_id = cast.ask()

@@ -8,11 +8,12 @@ import pytest
 from django.db import connection
 
 from approvals.models import Decision, Execution
-from approvals.operations.executing import LATE_AT_MOST, carry_out_due
+from approvals.operations.executing import carry_out_due
 from approvals.operations.previewing import Precondition, PreconditionFailed
 from approvals.operations.rebasing import rebase
 from approvals.operations.verifying import PolicyChanged, WorldChanged
 from approvals.policy import Threshold
+from approvals.retrying import LATE_AT_MOST
 from approvals.rulebook import Rule
 from console.access.operations.granting import revoke_role
 from console.errors import Refused

@@ -126,7 +126,6 @@ class TestHeld:
         assert queries.final_among([held]) == set()
 
     def test_is_carried_out_by_the_sender_once(self, cast: Cast, held: UUID, at: datetime) -> None:
-        assert queries.held_is_due(at + HOLD)
         assert [carry_out_due(now=at + HOLD) for _ in range(2)] == [1, 0]
         assert (cast.content()["balance"], cast.head().number) == (930, 2)
         assert cast.cause() == ("proposal", str(held), "Pay 70 to Northwind", "Sender")

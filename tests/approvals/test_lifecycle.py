@@ -58,14 +58,68 @@ def test_what_ended_without_approval_never_becomes_approved(status: str) -> None
     assert lifecycle.PROPOSAL_MOVES[status] == frozenset()
 
 
+UNDONE = ["recalled", "failed", "quarantined"]
+EXECUTION_LEGAL = {
+    # What is carried out here is done at once.
+    ("held", "succeeded"),
+    ("held", "ready"),
+    ("ready", "claimed"),
+    ("claimed", "ready"),
+    ("claimed", "sent"),
+    *((status, to) for status in ("held", "ready", "claimed") for to in UNDONE),
+    *(("quarantined", to) for to in ("held", "ready", "recalled", "failed")),
+    # Only what was sent may have happened.
+    ("sent", "succeeded"),
+    ("sent", "failed"),
+    ("sent", "in_doubt"),
+    ("in_doubt", "succeeded"),
+    ("in_doubt", "failed"),
+    ("in_doubt", "ready"),
+    ("in_doubt", "sent"),
+    # It was to be sent again, and something says that it had happened after all.
+    *((status, "in_doubt") for status in ("ready", "claimed", "quarantined")),
+    ("succeeded", "compensating"),
+    ("compensating", "compensated"),
+    ("compensating", "compensation_failed"),
+    ("compensation_failed", "compensating"),
+}
+EXECUTION_STATUSES = sorted({status for move in EXECUTION_LEGAL for status in move})
+
+
 @pytest.mark.parametrize(
-    ("status", "moves"),
+    ("status", "to"), list(product(EXECUTION_STATUSES, [*EXECUTION_STATUSES, "unheard of"]))
+)
+def test_an_execution_moves_exactly_where_the_table_has_it(status: str, to: str) -> None:
+    assert lifecycle.execution_may_move(status, to) is ((status, to) in EXECUTION_LEGAL)
+
+
+def test_the_table_knows_every_status_of_executions() -> None:
+    assert lifecycle.EXECUTION_STATUSES == EXECUTION_STATUSES
+    groups = (*lifecycle.UNDER_WAY, *lifecycle.DONE, "recalled", "failed")
+    assert sorted(groups) == EXECUTION_STATUSES
+    assert not lifecycle.execution_may_move("unheard of", "sent")
+
+
+@pytest.mark.parametrize("status", ["failed", "recalled", "compensated"])
+def test_an_execution_ends_once(status: str) -> None:
+    assert lifecycle.EXECUTION_MOVES[status] == frozenset()
+
+
+@pytest.mark.parametrize("status", ["held", "ready", "quarantined"])
+def test_nothing_is_sent_that_was_not_claimed(status: str) -> None:
+    assert not lifecycle.execution_may_move(status, "sent")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
     [
-        ("held", {"succeeded", "recalled", "failed"}),
-        ("succeeded", set()),
-        ("recalled", set()),
-        ("failed", set()),
+        ("held", "is carried out on the same State in a moment"),
+        ("claimed", "is carried out on the same State in a moment"),
+        ("sent", "was sent a moment ago"),
+        ("in_doubt", "nobody knows yet what became of it"),
+        ("quarantined", "was set aside"),
     ],
 )
-def test_an_execution_ends_once(status: str, moves: set[str]) -> None:
-    assert lifecycle.EXECUTION_MOVES[status] == moves
+def test_what_keeps_others_off_says_why(status: str, words: str) -> None:
+    assert words in lifecycle.keeps_off(status, "Pay 70")
+    assert lifecycle.keeps_off(status, "Pay 70").startswith("“Pay 70” ")

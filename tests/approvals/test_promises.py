@@ -1,6 +1,5 @@
 """The database promises … an execution its decisions, whoever writes the row."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -8,9 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.apps import apps
-from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.utils import ProgrammingError
+from django.db import IntegrityError, connection, transaction
 
 from approvals import lifecycle
 from approvals.models import (
@@ -23,16 +20,17 @@ from approvals.models import (
     Signature,
 )
 from approvals.queries.invariants import broken, invariants
+from console import tenancy
 from console.access.models import Membership, StepUp
 from console.actors import Actor
-from console.runtime import STAYING, grant_runtime
+from console.database.privileges import FORMER, WEB
 from snapshots.diff import Change
 from snapshots.operations.committing import Cause, commit
+from tests.roles import ask, be
 from tests.story import Cast, now
 from tests.terms import asking
 
 pytestmark = [pytest.mark.django_db, pytest.mark.breaks_invariants]
-RUNTIME = f"runtime_of_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"
 
 
 @pytest.fixture
@@ -40,16 +38,14 @@ def cast() -> Cast:
     return Cast.build()
 
 
-@pytest.fixture(params=["the owner", "the runtime role"])
-def writer(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Write as the owner of the tables, and as the role that the processes have."""
-    if request.param == "the runtime role":
-        grant_runtime(RUNTIME)
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL ROLE {RUNTIME}")
-    yield request.param
-    with connection.cursor() as cursor:
-        cursor.execute("RESET ROLE")
+@pytest.fixture(params=["the owner", WEB, FORMER])
+def writer(request: pytest.FixtureRequest, cast: Cast) -> Iterator[str]:
+    """Write as the owner of the tables, and as the roles in which pages are served."""
+    if request.param != "the owner":
+        be(request.param)
+    with tenancy.within(cast.workspace.id):
+        yield request.param
+    ask("RESET ROLE")
 
 
 def approve_unasked(proposal_id: UUID) -> None:
@@ -354,7 +350,7 @@ class TestStaying:
         return Execution.objects.get(proposal=proposal_id)
 
     def test_a_finished_execution(self, done: Execution, writer: str) -> None:
-        with refused("a finished execution stays as it ended"):
+        with refused("a succeeded execution does not become held"):
             Execution.objects.filter(id=done.id).update(status="held")
 
     def test_the_bytes_of_an_execution(self, done: Execution) -> None:
@@ -387,6 +383,14 @@ class TestMoves:
             f"{status}>{to}" for status, moves in lifecycle.PROPOSAL_MOVES.items() for to in moves
         }
 
+    def test_the_database_knows_the_same_moves_of_executions(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT unnest(execution_moves())")
+            known = sorted(move for (move,) in cursor.fetchall())
+        assert known == sorted(
+            f"{status}>{to}" for status, moves in lifecycle.EXECUTION_MOVES.items() for to in moves
+        )
+
     @pytest.mark.parametrize("to", ["pending", "approved", "expired"])
     def test_a_rejected_proposal_stays_rejected(self, cast: Cast, to: str) -> None:
         proposal_id = cast.ask()
@@ -408,52 +412,6 @@ class TestPolicies:
         last.cause = "outside"
         with refused("policies are changed by a proposal"):
             last.save(force_insert=True)
-
-
-class TestRuntimeRole:
-    """The processes cannot change what the database promises."""
-
-    @pytest.fixture(autouse=True)
-    def as_runtime(self, cast: Cast) -> Iterator[None]:
-        grant_runtime(RUNTIME)
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL ROLE {RUNTIME}")
-        yield
-        with connection.cursor() as cursor:
-            cursor.execute("RESET ROLE")
-
-    @pytest.mark.parametrize(
-        "statement",
-        [
-            "ALTER TABLE approvals_execution DISABLE TRIGGER an_execution_has_its_decisions",
-            "DROP TRIGGER an_execution_has_its_decisions ON approvals_execution",
-            "CREATE OR REPLACE FUNCTION why_not_executed(e approvals_execution) RETURNS text"
-            " LANGUAGE sql AS 'SELECT NULL::text'",
-            "ALTER TABLE approvals_decision DROP CONSTRAINT one_decision_per_person_per_revision",
-            "SET session_replication_role = replica",
-            "TRUNCATE approvals_execution CASCADE",
-            "DELETE FROM django_migrations",
-            *[f"UPDATE {table} SET id = id" for table in STAYING],  # noqa: S608
-            *[f"DELETE FROM {table}" for table in STAYING],  # noqa: S608
-        ],
-    )
-    def test_is_refused(self, statement: str) -> None:
-        with (
-            pytest.raises(
-                (ProgrammingError, DatabaseError), match=r"permission denied|must be owner"
-            ),
-            transaction.atomic(),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(statement)
-
-    def test_can_do_its_work(self, cast: Cast) -> None:
-        proposal_id = cast.ask()
-        assert cast.decide(cast.ana, proposal_id) == "approved"
-        assert cast.content()["balance"] == 930
-
-    def test_knows_only_tables_that_exist(self) -> None:
-        assert set(STAYING) <= {model._meta.db_table for model in apps.get_models()}
 
 
 class TestInvariants:

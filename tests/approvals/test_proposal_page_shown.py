@@ -175,5 +175,5 @@ class TestCost:
         for proposal in (quiet, loud):
             page(browser, house.url("proposals", proposal))
         for proposal in (quiet, loud):
-            with django_assert_num_queries(27):
+            with django_assert_num_queries(29):
                 page(browser, house.url("proposals", proposal))

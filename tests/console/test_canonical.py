@@ -5,8 +5,10 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -298,3 +300,39 @@ class TestThePublicCorpus:
         for path in (path for path in corpus() if path.name.startswith("i_")):
             read = outcome(path.read_bytes())
             assert not isinstance(read, Unreadable) or read.http_status in {400, 422}, path.name
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-LARGEST_EXACT, LARGEST_EXACT)
+    | st.floats(-LARGEST_EXACT, LARGEST_EXACT)
+    | _TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(_TEXTS, inner),
+    max_leaves=12,
+)
+
+
+@given(_VALUES)
+def test_the_quick_way_writes_what_the_rule_writes(value: Json) -> None:
+    assert canonical_bytes(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"\U0001f600": 1, "\ue000": 2},
+        {"b": 1, "a": {"\n": '\x1f\x7f\u2028"\\/'}},
+        [1e16, 1e-7, -0.0, 1.0, 0.1],
+        {"a": [True, 1, "1", None]},
+    ],
+)
+def test_the_quick_way_is_not_taken_where_writers_differ(value: Json) -> None:
+    assert canonical_bytes(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("value", [{"a": 2**53}, {"a": "\ud800"}, {1: "a"}, {"a": object()}, 1j])
+def test_the_quick_way_refuses_what_the_rule_refuses(value: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        canonical_bytes(value)

@@ -19,7 +19,7 @@ from agents.operations.planning import plan
 from agents.operations.running import work
 from agents.restoring import Wanted
 from approvals import queries as approvals
-from approvals.models import Review
+from approvals.models import Connector, Discrepancy, Execution, Review
 from approvals.operations.authorising import allow_up_to
 from approvals.operations.breaking_glass import break_glass
 from approvals.operations.deciding import Seen
@@ -53,6 +53,10 @@ FORM = {
     "text": "So it is.",
     "question": "Who?",
     "seconds": "3600",
+    "attempt": "1",
+    "verdict": "executed",
+    "evidence": "Seen in their portal.",
+    "note": "Seen to it.",
 }
 TOKENS: list[tuple[str, list[str]]] = [
     ("access:tokens", []),
@@ -97,6 +101,7 @@ class World:
             **_give_authority(maker, slug),
             "review_id": _break_a_glass(stage, maker),
             **_have_events_sent(maker, slug),
+            **_leave_the_house(maker),
             "name": agent.name,
             "number": 1,
             "index": 0,
@@ -110,6 +115,35 @@ def _have_events_sent(maker: Actor, slug: str) -> dict[str, UUID]:
     webhook, _ = add(actor=maker, url=url, events=["proposal.made"], now=now())
     sent = send_test(actor=maker, webhook_id=webhook.id, now=now())
     return {"webhook_id": webhook.id, "delivery_id": sent}
+
+
+def _leave_the_house(maker: Actor) -> dict[str, UUID]:
+    """Announce a way out, find a difference there, and name something that was carried out."""
+    way = Connector.objects.create(
+        workspace_id=maker.workspace_id,
+        name="bank",
+        kind="http",
+        retry_class="blind",
+        address="https://bank.example/",
+        digest="d" * 64,
+        deadline_seconds=5,
+        settle_seconds=30,
+        seen_at=now(),
+    )
+    differs = Discrepancy.objects.create(
+        workspace_id=maker.workspace_id,
+        connector=way,
+        kind="not_ours",
+        key="k",
+        text="Theirs alone.",
+        found_at=now(),
+    )
+    rows = Execution.objects.filter(workspace=maker.workspace_id)
+    return {
+        "execution_id": rows.values_list("id", flat=True)[0],
+        "connector_id": way.id,
+        "discrepancy_id": differs.id,
+    }
 
 
 def _give_authority(maker: Actor, slug: str) -> dict[str, UUID]:
@@ -262,6 +296,10 @@ def test_a_token_opens_only_its_own_workspace(
 
 SOCKETS = [
     "queue/",
+    "outside/",
+    "outside/connectors/",
+    "outside/reconciliation/",
+    "outside/{execution_id}/",
     "proposals/{proposal_id}/",
     "runs/",
     "runs/{run_id}/",

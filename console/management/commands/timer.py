@@ -23,19 +23,26 @@ from agents.operations.sweeping import sweep_some
 from agents.operations.waking import wake_unheard
 from agents.queries import restorations
 from approvals import queries as approvals
+from approvals.operations.announcing import tell_unseen
 from approvals.operations.demoting import demote_drifting
+from approvals.operations.doubting import tell_doubts_overdue
 from approvals.operations.expiring import expire_due
 from approvals.operations.lapsing import let_lapse
 from approvals.operations.planting import let_go, plant_due
 from approvals.operations.rebasing import rebase_all
 from approvals.operations.reevaluating import reevaluate_all
 from approvals.operations.telling import tell_due_soon
+from approvals.operations.watching import watch
 from console.actors import system
 from console.celery import app
 from console.doorbell.operations.relaying import relay
 from console.doorbell.operations.ringing import CHANNEL
+from console.gauging import gauges
+from console.ledger.operations.checkpointing import checkpoint_due
+from console.limiting.operations.charging import forget as forget_buckets
 from console.notices import queries as notices
 from console.notices.operations.forgetting import forget
+from console.pulse.operations.beating import beat
 from snapshots import queries as snapshots
 
 logger = logging.getLogger(__name__)
@@ -45,10 +52,19 @@ LEADER = 0x436F756E
 SWEEP_SECONDS = 5.0
 LISTEN_SECONDS = 1.0
 CHORE_SECONDS = 1.0
-CHORE_PAUSE_SECONDS = 300.0
+CHORE_PAUSE = timedelta(minutes=5)
+# Whether one is due stands in the rows; what could not be kept is tried again as often.
+CHECKPOINTS_EVERY = timedelta(minutes=1)
+INVARIANTS_EVERY = timedelta(hours=1)
 CANARIES_EVERY = timedelta(minutes=5)
 DEMOTIONS_EVERY = timedelta(minutes=1)
+UNSEEN_EVERY = timedelta(minutes=1)
 FORGOTTEN_EVERY = timedelta(minutes=10)
+BEATS_EVERY = timedelta(seconds=10)
+CANARY_TASKS_EVERY = timedelta(seconds=15)
+# Where nobody listens, canaries must not gather.
+CANARY_TASK_SECONDS = 60.0
+QUEUES = ("runs", "restorations", "deliveries")
 
 
 class Walk:
@@ -72,9 +88,14 @@ class Walk:
 class Chore:
     """A long work in many small steps: a second of it at each turn, until there is no more."""
 
-    def __init__(self, begin: Callable[[datetime], Iterator[None]]) -> None:
+    def __init__(
+        self,
+        begin: Callable[[datetime], Iterator[None]],
+        *,
+        pause: timedelta = CHORE_PAUSE,
+    ) -> None:
         """Ask at once whether there is something to do."""
-        self._begin = begin
+        self._begin, self._pause = begin, pause.total_seconds()
         self._steps: Iterator[None] = iter(())
         self._next_at = 0.0
 
@@ -85,7 +106,7 @@ class Chore:
             if time.monotonic() > until:
                 return
         if until > self._next_at:
-            self._next_at = until + CHORE_PAUSE_SECONDS
+            self._next_at = until + self._pause
             self._steps = self._begin(_now())
 
 
@@ -105,9 +126,13 @@ class Duty:
 
 
 _retention = Chore(sweep_due)
+_checkpoints = Chore(checkpoint_due, pause=min(settings.CHECKPOINT, CHECKPOINTS_EVERY))
+_invariants = Chore(watch, pause=INVARIANTS_EVERY)
 _canaries = (Duty(CANARIES_EVERY, let_go), Duty(CANARIES_EVERY, plant_due))
 _demotions = Duty(DEMOTIONS_EVERY, demote_drifting)
+_unseen = Duty(UNSEEN_EVERY, tell_unseen)
 _old_notices = Duty(FORGOTTEN_EVERY, forget)
+_old_buckets = Duty(FORGOTTEN_EVERY, forget_buckets)
 # Under which policies this process has last asked about what waits, by workspace.
 _asked_under: dict[UUID, int] = {}
 _walks = (
@@ -119,6 +144,32 @@ _walks = (
 def publish(task: str, key: str) -> None:
     """Send one bell to the broker, and fail soon if there is none."""
     app.send_task(task, args=[key], retry=False, ignore_result=True)
+
+
+def beat_with_gauges(*, now: datetime) -> int:
+    """Say that the timer works, and how much waits everywhere."""
+    beat("timer", now=now)
+    beat("gauges", now=now, says=gauges())
+    return 1
+
+
+def send_canaries(*, now: datetime) -> int:
+    """Send a task through each queue that shows that somebody listens."""
+    for queue in QUEUES:
+        app.send_task(
+            "pulse.canary",
+            args=[queue],
+            queue=queue,
+            expires=CANARY_TASK_SECONDS,
+            retry=False,
+            ignore_result=True,
+        )
+    beat("canaries", now=now)
+    return len(QUEUES)
+
+
+_beats = Duty(BEATS_EVERY, beat_with_gauges)
+_canary_tasks = Duty(CANARY_TASKS_EVERY, send_canaries)
 
 
 class Command(BaseCommand):
@@ -182,17 +233,24 @@ def sweep() -> None:
     _calmly("stop", lambda: end_left(now=_now()))
     _calmly("restore", _ring_for_restorations)
     _calmly("work", _ring_for_work)
-    _calmly("effects", _ring_for_effects)
     _calmly("due soon", lambda: tell_due_soon(now=_now()))
+    # Also where the sender, which says so itself, is what is missing.
+    _calmly("doubts overdue", lambda: tell_doubts_overdue(now=_now()))
     _calmly("notices", _ring_for_notices)
     # Measured before it is swept, or nobody would ever see what gathers between two sweeps.
     for walk in _walks:
         _calmly(walk.name, walk.go_on)
+    _calmly("connectors", _unseen.go_on)
     _calmly("retention", _retention.go_on)
+    _calmly("checkpoints", _checkpoints.go_on)
+    _calmly("invariants", _invariants.go_on)
     for duty in _canaries:
         _calmly("canaries", duty.go_on)
     _calmly("demotions", _demotions.go_on)
     _calmly("old notices", _old_notices.go_on)
+    _calmly("old buckets", _old_buckets.go_on)
+    _calmly("beat", _beats.go_on)
+    _calmly("canary tasks", _canary_tasks.go_on)
 
 
 def _rebase_outdated() -> None:
@@ -216,11 +274,6 @@ def _ring_for_restorations() -> None:
     confirmed_before = _now() - timedelta(seconds=SWEEP_SECONDS)
     for restoration_id in restorations.unfinished(confirmed_before=confirmed_before):
         publish("agents.restore", str(restoration_id))
-
-
-def _ring_for_effects() -> None:
-    if approvals.held_is_due(_now()):
-        publish("approvals.carry_out", "")
 
 
 def _ring_for_notices() -> None:
