@@ -16,7 +16,7 @@ from benchmarks.servers import say, servers
 PARTS = (
     *("engine", "submitting", "deciding", "live", "queue_page", "replaying"),
     *("states", "late_versions", "history_page", "conflicts"),
-    *("rolling_back", "verifying", "diffing"),
+    *("rolling_back", "verifying", "ledgers", "diffing"),
     *("policies", "proposals"),
 )
 ROUNDS, QUICK_ROUNDS = 3, 1
