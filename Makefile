@@ -37,6 +37,10 @@ format: .venv/dev.stamp ## rewrite files the way `lint` wants them
 bench: .venv/bench.stamp ## measure, print, and write benchmarks/results/
 	$(PYTHON) -m benchmarks $(ARGS)
 
+.PHONY: chaos
+chaos: .venv/dev.stamp ## hurt the whole product for ten minutes, then question it (ARGS="--seed 7")
+	$(PYTHON) -m tests.chaos $(ARGS)
+
 .PHONY: lock
 lock: $(UV) ## pin what pyproject.toml asks for (UPGRADE=--upgrade takes newer releases)
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra embedded --group dev --group bench -o requirements/bench.txt

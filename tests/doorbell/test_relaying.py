@@ -7,7 +7,6 @@ from django.db import connection, transaction
 
 from agents import queries as agents
 from agents.models import Run
-from approvals import queries as approvals
 from console.doorbell.models import Ring
 from console.doorbell.operations.relaying import relay
 from console.doorbell.operations.ringing import CHANNEL, ring_task
@@ -96,6 +95,5 @@ def test_the_sweep_goes_on_while_the_broker_is_away(
     done: list[str] = []
     monkeypatch.setattr(timer, "wake_unheard", lambda: done.append("wake"))
     monkeypatch.setattr(agents, "has_work", lambda unheard_for: unheard_for.seconds > 0)
-    monkeypatch.setattr(approvals, "held_is_due", lambda _now: True)
     timer.sweep()
     assert done == ["wake"]

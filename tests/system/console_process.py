@@ -13,6 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
+from approvals.queries.invariants import invariants
+
 TOP = Path(__file__).parents[2]
 # The console under test brings its own servers, not those that the other tests share.
 FOREIGN = {"DATABASE_URL", "BROKER_URL", "CHANNEL_URL", "COUNTERSIGN_VAR"}
@@ -76,7 +80,7 @@ class Console:
         assert self._process is not None
         self._process.kill()
         # Not the servers: they leave memory behind unless they end by themselves.
-        for pattern in ("-m daphne", "-m celery", "manage.py"):
+        for pattern in ("-m console.serving", "-m celery", "manage.py"):
             for pid in self.pids(pattern):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -94,6 +98,18 @@ class Console:
                 is_ours = str(self.var) in command or mark in (folder / "environ").read_bytes()
                 if is_ours and command and int(folder.name) != os.getpid():
                     yield int(folder.name), command
+
+    def has_nothing_that_must_never_be(self) -> None:
+        """Run the file of invariants on its database, if that still answers."""
+        place = {"host": str(self.var / "run"), "user": "countersign", "dbname": "countersign"}
+        with (
+            contextlib.suppress(psycopg.OperationalError),
+            psycopg.connect(**place) as asking,  # type: ignore[arg-type]
+        ):
+            for each in invariants():
+                if not each.is_liveness:
+                    query = f"{each.query}\nLIMIT 1"
+                    assert asking.execute(query.encode()).fetchall() == [], each.sentence
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a management command beside it."""
@@ -125,6 +141,7 @@ def console(*options: str) -> Iterator[Console]:
     try:
         one.start()
         yield one
+        one.has_nothing_that_must_never_be()
     finally:
         with contextlib.suppress(ProcessLookupError, AssertionError):
             one.throw_away()

@@ -1,0 +1,1 @@
+"""A pack whose runs die with their worker."""
