@@ -1,7 +1,8 @@
 """Open pages of proposals: what their regions show, and what rings for them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl
 from uuid import UUID
 
@@ -54,6 +55,8 @@ class Proposal(Region):
 
     fragment = "approvals/_proposal.html"
     region_id = "proposal"
+    # Below the form that was there, a decided proposal says what became of it.
+    also: ClassVar[Mapping[str, str]] = {"became": "approvals/_became.html"}
 
     def topics(self) -> list[tuple[str, object]]:
         """Return the proposal, and the State that its diff was made on."""

@@ -108,13 +108,19 @@ def check_of(share: Share, spent: Decimal) -> Check:
 
 def sentence(share: Share, spent: Decimal) -> str:
     """Say how much it is together, and what the limit is."""
-    limit = share.limit
+    limit, spent = share.limit, _shortened(spent, share.amount)
     together = f"{limit.currency} {grouped(spent + share.amount)}"
     parts = f"{grouped(share.amount)} here, {grouped(spent)} waiting or done"
     return (
         f"Together {together} for {share.says} within {span(limit)} ({parts}); "
         f"the limit is {limit.currency} {grouped(Decimal(limit.amount))}."
     )
+
+
+def _shortened(number: Decimal, like: Decimal) -> Decimal:
+    """Return a number without zeros behind those places that another has: the column adds some."""
+    short = number.quantize(like) if "." in str(number) else number
+    return short if short == number else number
 
 
 def span(limit: Limit) -> str:

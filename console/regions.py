@@ -9,6 +9,7 @@ any change to them (console/attendance.py), so a socket ends with the right to s
 import asyncio
 import contextlib
 from abc import abstractmethod
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, ClassVar, cast
 from uuid import UUID
@@ -30,10 +31,15 @@ HEARTBEAT_SECONDS = 30.0
 
 
 class Region(AsyncWebsocketConsumer):
-    """One live region of a page. Subclasses say which topics, which fragment, which answers."""
+    """One live region of a page. Subclasses say which topics, which fragment, which answers.
+
+    `also` are other places of the page that the same answers fill, by their ids and fragments;
+    what a page does not show is passed over.
+    """
 
     fragment: ClassVar[str]
     region_id: ClassVar[str]
+    also: ClassVar[Mapping[str, str]] = {}
     pause_seconds: ClassVar[float] = PAUSE_SECONDS
     heartbeat_seconds: ClassVar[float] = HEARTBEAT_SECONDS
     workspace: Workspace
@@ -142,9 +148,12 @@ class Region(AsyncWebsocketConsumer):
 
     def _render(self) -> str:
         context = {"workspace": self.workspace, "actor": self.actor, **self.context()}
-        html = render_to_string(self.fragment, context).strip()
-        partial = f'<hx-partial hx-target="#{self.region_id}" hx-swap="outerMorph">'
-        return f"{partial}{html}</hx-partial>"
+        places = {self.region_id: self.fragment, **self.also}
+        return "".join(
+            f'<hx-partial hx-target="#{place}" hx-swap="outerMorph">'
+            f"{render_to_string(fragment, context).strip()}</hx-partial>"
+            for place, fragment in places.items()
+        )
 
 
 class Nothing(AsyncWebsocketConsumer):

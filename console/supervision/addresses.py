@@ -32,6 +32,11 @@ def run_dir() -> Path:
     return Path(f"/tmp/countersign-{os.getuid()}-{hashlib.sha256(path).hexdigest()[:12]}")  # noqa: S108
 
 
+def connector_settings() -> Path:
+    """Return the file of connectors that the sender reads when the operator names no other."""
+    return var_dir() / "connectors.toml"
+
+
 def default_database_url() -> str:
     """Return the address of the PostgreSQL that `manage.py up` starts."""
     return f"postgresql://countersign@/countersign?host={run_dir()}"
@@ -76,9 +81,14 @@ def secret_key() -> str:
 
 def kept_secret(path: Path, make: Callable[[], str]) -> str:
     """Return what a file keeps that its owner alone can read; whoever asks first makes it."""
+    return kept_file(path, make).read_text()
+
+
+def kept_file(path: Path, make: Callable[[], str]) -> Path:
+    """Return a file that its owner alone can read; whoever asks first makes it."""
     if not path.exists():
         _write_once(path, make())
-    return path.read_text()
+    return path
 
 
 def private_dir(path: Path) -> Path:

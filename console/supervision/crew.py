@@ -2,24 +2,30 @@
 
 It loads everything once and forks; a child that dies is forked again, with nothing to load. It has
 no connection of its own to anything, because a connection that is shared by a fork belongs to
-nobody. When it is told to end it tells its children, and when it is killed they end with it.
+nobody. When it is told to end it tells its children, and when it is killed they end with it. A
+child that has not got on for too long, because a folder or a provider hangs, is killed.
 """
 
+import logging
 import os
+import select
 import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
+from console.supervision.alive import Cell, speak_through
 from console.supervision.processes import die_with_parent
+
+logger = logging.getLogger(__name__)
 
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 5.0
 HEALTHY_AGE_SECONDS = 20.0
 POLL_SECONDS = 0.01
+LOOK_SECONDS = 1.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -49,6 +55,8 @@ class Place:
 
     name: str
     work: Work
+    silent_at_most: float | None = None
+    cell: Cell = field(default_factory=Cell)
     pid: int = 0
     began: float = 0.0
     due: float = 0.0
@@ -56,21 +64,31 @@ class Place:
 
 
 class Crew:
-    """A parent's children, by their names."""
+    """A parent's children, by their names; `silent_at_most` is how long each may get nowhere."""
 
-    def __init__(self, works: Mapping[str, Work], say: Say) -> None:
+    def __init__(
+        self, works: Mapping[str, Work], say: Say, silent_at_most: Mapping[str, float] | None = None
+    ) -> None:
         """Begin with nobody at work."""
-        self._places = [Place(name, work) for name, work in works.items()]
+        limits = silent_at_most or {}
+        self._places = [Place(name, work, limits.get(name)) for name, work in works.items()]
         self._say = say
         self._stopping = Stopping()
         self._alive, self._told = os.pipe()
+        self._heard, self._bell = os.pipe()
 
     def keep(self) -> None:
         """Keep everybody at work until this process is asked to end, then wait for them."""
         for number in SIGNALS:
             signal.signal(number, self._pass_on)
+        # Any signal, also that of a death, is heard as a byte, however long we meant to wait.
+        os.set_blocking(self._heard, False)
+        os.set_blocking(self._bell, False)
+        signal.set_wakeup_fd(self._bell, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _do_nothing)
         while not self._stopping or any(place.pid for place in self._places):
             self._fill()
+            self._kill_silent()
             self._bury()
 
     def _pass_on(self, _number: int, _frame: FrameType | None) -> None:
@@ -91,47 +109,71 @@ class Crew:
         ask_to_die = die_with_parent(signal.SIGTERM)
         # A signal between the fork and the child's own handlers would be taken for the parent's.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        # One that came before they were blocked found nobody here to be told.
+        if self._stopping:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            return
+        place.cell.note()
         pid = os.fork()
         if not pid:
-            self._become(place.work, ask_to_die)
+            self._become(place, ask_to_die)
         place.pid, place.began = pid, time.monotonic()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
-    def _become(self, work: Work, ask_to_die: Callable[[], None] | None) -> None:
+    def _become(self, place: Place, ask_to_die: Callable[[], None] | None) -> None:
         """Do a child's work and end; nothing of the parent's is cleaned up here."""
         status = 1
         try:
             stopping = Stopping()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for number in SIGNALS:
                 signal.signal(number, stopping.ask)
-            os.close(self._told)
+            for end in (self._told, self._heard, self._bell):
+                os.close(end)
+            speak_through(place.cell)
             if ask_to_die:
                 ask_to_die()
             else:
                 threading.Thread(target=_end_with, args=(self._alive,), daemon=True).start()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-            work(stopping)
+            place.work(stopping)
             status = 0
-        except BaseException:  # noqa: BLE001  (a child never returns into its parent's code)
-            traceback.print_exc()
+        # A child never returns into its parent's code.
+        except BaseException:
+            logger.exception("%s ended in a way nobody foresaw", place.name)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
 
+    def _kill_silent(self) -> None:
+        for place in self._places:
+            limit = place.silent_at_most
+            if place.pid and limit is not None and place.cell.silent_for() > limit:
+                self._say(f"{place.name} got nowhere for {limit:g} s and is killed.")
+                os.kill(place.pid, signal.SIGKILL)
+                # It is told once; how long a kernel takes to end it is not up to us.
+                place.cell.note()
+
     def _bury(self) -> None:
-        """Wait for the next death; where somebody is due, only for a moment."""
-        is_waiting = any(not place.pid for place in self._places) and not self._stopping
+        """Take leave of who died; if nobody did, wait for the next signal, or for a moment."""
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG if is_waiting else 0)
+            pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             pid, status = 0, 0
         if not pid:
-            time.sleep(POLL_SECONDS)
+            self._listen()
             return
         for place in self._places:
             if place.pid == pid:
                 self._plan(place, status)
+
+    def _listen(self) -> None:
+        is_waiting = any(not place.pid for place in self._places) and not self._stopping
+        wait = POLL_SECONDS if is_waiting else LOOK_SECONDS
+        if select.select([self._heard], [], [], wait)[0]:
+            os.read(self._heard, 4096)
 
     def _plan(self, place: Place, status: int) -> None:
         """Set when somebody takes a dead child's place: at once, unless it gives up by itself."""
@@ -144,6 +186,10 @@ class Crew:
         if not self._stopping:
             end = f"signal {os.WTERMSIG(status)}" if was_killed else f"status {status >> 8}"
             self._say(f"{place.name} ended with {end}; again in {place.pause:g} s.")
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Hear a signal for the byte that it writes."""
 
 
 def _end_with(alive: int) -> None:

@@ -100,6 +100,10 @@ def environment(role: str, address: str) -> dict[str, str]:
     if role != "courier" and "EMAIL_URL" in own:
         # The others say whether mail goes out; the password is for whoever sends it.
         own["EMAIL_URL"] = _without_password(own["EMAIL_URL"])
+    if role == "sender" and not own.get("CONNECTOR_SETTINGS"):
+        # The demo's, or the operator's own beside the data; made before this process is started.
+        kept = addresses.connector_settings()
+        own.update({"CONNECTOR_SETTINGS": str(kept)} if kept.exists() else {})
     return {
         **own,
         "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "console.settings"),

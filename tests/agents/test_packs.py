@@ -24,14 +24,17 @@ from agents.packs import care, finance
 from agents.packs.care import evidence as care_evidence
 from agents.packs.care import working as ward
 from agents.packs.finance import evidence as finance_evidence
+from agents.packs.finance import paying, sending
 from agents.packs.finance import working as office
 from agents.workflows import Exhibit
 from approvals import effects, packing, rulebook, rulecheck
 from approvals import queries as approvals
+from approvals.connectors.protocol import Order
+from approvals.connectors.settings import load as connectors
 from approvals.effects import CannotDo, Check, Measure
 from approvals.fields import Row, rows
 from approvals.formats.accounts import has_right_digits
-from approvals.models import Proposal
+from approvals.models import ActionType, Connector, Proposal
 from approvals.operations.deciding import Act, Seen, decide
 from approvals.operations.executing import carry_out_due
 from approvals.operations.rebasing import rebase
@@ -796,6 +799,34 @@ def test_what_recalls_a_payment_asks_all_of_it_back_once() -> None:
 
 
 # The real hasher takes its time on purpose.
+# A payment that leaves the house
+
+
+@pytest.mark.parametrize("name", ["pay-nordlicht", "pay-halden", "pay-wendt"])
+def test_a_bank_would_take_each_payment_of_the_demo(name: str, tmp_path: Path) -> None:
+    settings = tmp_path / "connectors.toml"
+    settings.write_text(sending.settings(tmp_path), encoding="utf-8")
+    bank = connectors(str(settings), {})[sending.CONNECTOR]
+    proposed = Proposed(finance, name)
+    book, number = proposed.document, proposed.params["invoice"]
+    vendor = book["vendors"][book["invoices"][number]["vendor"]]
+    payee = paying.payee(vendor, book["invoices"][number])
+    params = {**proposed.params, **payee}
+    [spec] = [each for each in sending.ACTION_TYPES_SENT if each.connector]
+    assert objections_to(params, spec.params_schema) == []
+    assert objections_to(proposed.params, spec.params_schema) != []
+    body = bank.build(Order("0" * 32, spec.name, params, now())).decode()
+    assert f"<IBAN>{vendor['bank']['iban']}</IBAN>" in body
+    assert f">{params['amount']}</InstdAmt>" in body
+    assert Proposed(finance, name, **payee).after() == proposed.after()
+
+
+@pytest.mark.parametrize("part", ["creditor", "iban", "bic", "reference"])
+def test_a_payment_to_anybody_but_the_vendor_on_record_is_refused(part: str) -> None:
+    with pytest.raises(CannotDo, match=f"another {part}"):
+        Proposed(finance, "pay-wendt", **{part: "ES5699990431120004718806"}).after()
+
+
 QUICK = "django.contrib.auth.hashers.MD5PasswordHasher"
 
 
@@ -1082,3 +1113,24 @@ def test_a_token_that_works_no_more_is_replaced(demo: Path) -> None:
     after = [note["token"] for note in told(demo) if "token" in note]
     assert len(set(before) | set(after)) == 4
     assert all(token_for(each, now()) for each in after)
+
+
+@pytest.mark.django_db
+def test_payments_leave_the_house_where_the_supervisor_says_so(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_VAR", str(tmp_path))
+    call_command("load_demo", sends=True, stdout=StringIO())
+    kept = tmp_path / "connectors.toml"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    rows = Connector.objects.filter(is_offered=True)
+    assert [(row.name, row.workspace.slug) for row in rows] == [("payments", finance.SLUG)]
+    types = ActionType.objects.exclude(connector="")
+    assert [(row.name, row.connector) for row in types] == [("release_payment", "payments")]
+    kept.write_text(kept.read_text() + "# mine\n")
+    call_command("load_demo", sends=True, stdout=StringIO())
+    assert kept.read_text().endswith("# mine\n")
+    kept.write_text("no TOML")
+    said = StringIO()
+    call_command("load_demo", sends=True, stdout=StringIO(), stderr=said)
+    assert "Nothing leaves the house" in said.getvalue()

@@ -65,13 +65,18 @@ EFFECTS = {
 }
 
 
-def _params(**properties: Any) -> dict[str, Any]:
+def _params(also: dict[str, Any] | None = None, /, **properties: Any) -> dict[str, Any]:
+    """Describe parameters that are all needed, and `also` some that may be left out."""
     return {
         "type": "object",
         "additionalProperties": False,
         "required": sorted(properties),
-        "properties": properties,
+        "properties": {**properties, **(also or {})},
     }
+
+
+# Whom a payment goes to, as a bank has to be told. Where it stands, it is what people agree to.
+PAYEE = {"creditor": TEXT, "iban": IBAN, "bic": BIC, "reference": KEY}
 
 
 INVOICE_FIELDS = (
@@ -129,7 +134,7 @@ ACTION_TYPES: tuple[ActionTypeSpec, ...] = (
         name="release_payment",
         label="Release a payment",
         sentence="Pay {sum} to {vendor_name} for invoice {invoice}",
-        params_schema=_params(invoice=KEY, amount=AMOUNT, currency=CURRENCY, value_date=DAY),
+        params_schema=_params(PAYEE, invoice=KEY, amount=AMOUNT, currency=CURRENCY, value_date=DAY),
         effect="finance.release_payment",
         fields=(*PAYMENT_FIELDS, *INVOICE_FIELDS),
         risk=2,

@@ -22,6 +22,7 @@ def release_payment(document: Document, params: Params) -> Json:
         raise CannotDo(f"Payment {payment} exists already.")
     if params["currency"] != invoice["currency"]:
         raise CannotDo(f"Invoice {number} is in {invoice['currency']}.")
+    _refuse_another_payee(params, payee(vendor, invoice))
     entered: Json = {
         "invoice": number,
         "vendor": invoice["vendor"],
@@ -35,6 +36,17 @@ def release_payment(document: Document, params: Params) -> Json:
     where = ("invoices", number)
     changes = replaced(where, invoice, {"status": "released", "payment": payment})
     return apply(document, [*changes, Change("add", f"/payments/{payment}", value=entered)])
+
+
+def payee(vendor: Record, invoice: Record) -> dict[str, Json]:
+    """Return whom a payment goes to, as a bank has to be told."""
+    bank = vendor["bank"]
+    return {
+        "creditor": vendor["name"],
+        "iban": bank["iban"],
+        "bic": bank["bic"],
+        "reference": invoice["vendor_reference"],
+    }
 
 
 def payment_checks(document: Document, params: Params) -> list[Check]:
@@ -177,6 +189,13 @@ def _parties(document: Document, params: Params) -> tuple[str, Record, Record]:
     number = params["invoice"]
     invoice = entry(document, "invoices", number)
     return number, invoice, entry(document, "vendors", invoice["vendor"])
+
+
+def _refuse_another_payee(params: Params, on_record: dict[str, Json]) -> None:
+    """Let through a payment that names nobody, or whoever the record names. Raises: CannotDo."""
+    others = [name for name, value in on_record.items() if params.get(name, value) != value]
+    if others:
+        raise CannotDo(f"The vendor's record has another {' and another '.join(others)}.")
 
 
 def _order_check(asked: Decimal, currency: str, number: str, order: Any) -> Check:

@@ -13,6 +13,7 @@ from typing import Any
 from agents.packs.conversing import Draft, converse
 from agents.packs.finance.evidence import exhibit
 from agents.packs.finance.minding import keep_account, keep_decision, known
+from agents.packs.finance.paying import payee
 from agents.packs.finance.record import entry, mail
 from agents.providers import Scripted
 from agents.workflows import Context, Exhibit, Message, Outcome, Reply, ToolFailed
@@ -175,9 +176,19 @@ def _ask(context: Context, agent: str, instructions: str, about: dict[str, Json]
 
 
 def _clerk(message: Message) -> Reply:
-    errand = SCRIPT[json.loads(message.content)["task"]]
-    action: Json = {"action_type": errand["action_type"], "params": errand["params"]}
+    about = json.loads(message.content)
+    errand = SCRIPT[about["task"]]
+    params = {**errand["params"], **_payee(errand, about["papers"])}
+    action: Json = {"action_type": errand["action_type"], "params": params}
     return Reply(text=errand["rationale"], data=action)
+
+
+def _payee(errand: dict[str, Any], papers: dict[str, Any]) -> dict[str, Json]:
+    """Return whom a payment goes to, from the papers; nothing where none is made."""
+    if errand["action_type"] != "release_payment":
+        return {}
+    of = {kind: papers[f"{kind}:{key}"] for kind, key in errand["look_up"]}
+    return payee(of["vendor"], of["invoice"])
 
 
 def _critic(message: Message) -> Reply:

@@ -1,11 +1,14 @@
 """Which worlds can a newcomer walk into? Two invented ones, made once and found again later.
 
 Nothing but these two workspaces is touched, so a console that is in real use can be shown around
-in as well. Sign-ins and tokens stand in `demo.json` in the run folder, for its owner only.
+in as well. Sign-ins and tokens stand in `demo.json` in the run folder, for its owner only. Where
+the console has no connectors yet, the finance team's payments leave the house as files in a folder.
 """
 
 import json
+import os
 import secrets
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,8 +20,11 @@ from django.db import transaction
 from agents import queries as agents
 from agents.operations.submitting import JobRequest, submit
 from agents.packs import care, finance
+from agents.packs.finance import sending
+from approvals.connectors.settings import BadSettings, load
+from approvals.operations.announcing import announce_connectors
 from approvals.operations.installing import install
-from approvals.operations.registering import declare
+from approvals.operations.registering import ActionTypeSpec, declare
 from console.access import queries as access
 from console.access.models import ApiToken, User, Workspace
 from console.access.operations.granting import enrol, found, grant
@@ -58,8 +64,17 @@ class Command(BaseCommand):
 
     help = "Make two demo workspaces with people, policies and jobs; a second time adds nothing."
 
-    def handle(self, **_options: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take what the supervisor says."""
+        parser.add_argument(
+            "--sends",
+            action="store_true",
+            help="let payments leave the house, into a folder beside the data",
+        )
+
+    def handle(self, *, sends: bool = False, **_options: Any) -> None:
         """Make both worlds, keep the sign-ins, say what there is."""
+        self._sends = sends
         kept = _kept()
         password = kept[0]["password"] if kept else secrets.token_urlsafe(PASSWORD_BYTES)
         # Written before anybody can sign in, so that no password is ever lost to an interruption.
@@ -80,9 +95,26 @@ class Command(BaseCommand):
             _renew_passwords(own, people)
             token = _new_token(engineer, people[engineer["email"]], workspace, now)
             _keep(notes)
-        _furnish(world, setup, now)
+        is_sending = self._sends and world is finance
+        _furnish(world, sending.ACTION_TYPES_SENT if is_sending else world.ACTION_TYPES, setup, now)
+        if is_sending:
+            self._open_the_way_out(now)
         new = _submit_jobs(world, access.token_as_actor(token), now)
         self.stdout.write(f"{world.NAME}: {len(own)} people, {new} new jobs, at /w/{world.SLUG}/")
+
+    def _open_the_way_out(self, now: datetime) -> None:
+        """Write the sender's settings once, and announce them before anything is proposed."""
+        try:
+            announce_connectors(load(str(_settings()), os.environ), now=now)
+        except BadSettings as error:
+            # The sender says the same of them, and nothing leaves the house until they are right.
+            self.stderr.write(f"Nothing leaves the house: {error}")
+
+
+def _settings() -> Path:
+    """Return the sender's settings; whoever asks first makes them, with the folder they name."""
+    folder = addresses.private_dir(addresses.var_dir() / sending.CONNECTOR)
+    return addresses.kept_file(addresses.connector_settings(), lambda: sending.settings(folder))
 
 
 def _notes(slug: str, password: str, kept: list[Note]) -> Iterator[Note]:
@@ -116,8 +148,10 @@ def _renew_passwords(notes: list[Note], people: dict[str, User]) -> None:
             person.save(update_fields=["password"])
 
 
-def _furnish(world: Any, setup: Actor, now: datetime) -> None:
-    for spec in world.ACTION_TYPES:
+def _furnish(
+    world: Any, action_types: tuple[ActionTypeSpec, ...], setup: Actor, now: datetime
+) -> None:
+    for spec in action_types:
         declare(setup, spec)
     install(actor=setup, rules=world.POLICIES, now=now)
     if snapshots.find(setup.workspace_id, world.STATE_KEY) is None:
