@@ -13,8 +13,8 @@ Status = Literal["closed", "open", "probing"]
 FAILURES_AT_MOST = 5
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=5)
-# Whoever probes may die; then somebody else may.
-PROBE_LASTS = timedelta(seconds=60)
+# Whoever probes may die; then somebody else may, soon: two probes hurt less than a long silence.
+PROBE_LASTS = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,8 @@ def test_five_failures_in_a_row_open_it(said: str, status: str) -> None:
         (Breaker("closed", 4), 0, True),
         (Breaker("open", 5, 1, seconds(10)), 9.999, False),
         (Breaker("open", 5, 1, seconds(10)), 10, True),
-        (Breaker("probing", 5, 1, seconds(70)), 69, False),
-        (Breaker("probing", 5, 1, seconds(70)), 70, True),
+        (Breaker("probing", 5, 1, seconds(20)), 19, False),
+        (Breaker("probing", 5, 1, seconds(20)), 20, True),
     ],
 )
 def test_an_open_one_lets_a_probe_through_in_its_time(
