@@ -44,7 +44,7 @@ def is_missing(status: str, sent_at: datetime, settle: timedelta, until: datetim
 
 def contradicts(status: str, says: str) -> Kind | None:
     """Return how something learned late contradicts what was settled, or nothing."""
-    if says == "executed" and status == "failed":
+    if says == "executed" and status in {"failed", "recalled"}:
         return "differs"
     if says in {"absent", "refused"} and status in DONE:
         return "not_theirs"

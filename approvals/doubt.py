@@ -14,6 +14,8 @@ VERDICTS: Final[tuple[Verdict, ...]] = ("executed", "absent", "send_again")
 PEOPLE_NEEDED: Final = 2
 # Of the time in which a provider takes one key for one order, the part that we trust.
 _TRUSTED_PART: Final = 0.8
+_ANSWERS: Final = frozenset({"late_answer", "inquiry"})
+_TOLD: Final = frozenset({"callback", "statement"})
 ASKED_AFTER, ASKED_AT_LATEST = timedelta(seconds=5), timedelta(minutes=15)
 
 
@@ -21,13 +23,16 @@ ASKED_AFTER, ASKED_AT_LATEST = timedelta(seconds=5), timedelta(minutes=15)
 class Sending:
     """What matters of the newest sending, and of the provider's promises.
 
-    `is_trusted` says that these promises are those of the connector it was sent through.
+    `is_trusted` says that these promises are those of the connector it was sent through; what
+    another one does not know, or would take twice for one, means nothing.
     """
 
     retry_class: str
     sent_at: datetime
     settle: timedelta
     retention: timedelta | None = None
+    first_sent_at: datetime | None = None
+    is_trusted: bool = True
 
     @property
     def settled_at(self) -> datetime:
@@ -75,28 +80,38 @@ def objection_to_person(ref: str, involved: Involved, *, may_resolve: bool) -> s
 def agreed(words: Sequence[Word]) -> Word | None:
     """Return what two people agree on about one sending, or nothing.
 
-    Who names a reference and who names none do not contradict each other; two references do.
+    Who names a reference and who names none do not contradict each other; two references do. Who
+    had it sent again, as it was absent, and nothing went out, says with others that it is absent.
     """
     for nth, word in enumerate(words):
         for other in words[nth + 1 :]:
             if _agree(word, other):
-                return word if word.reference else other
+                return _clearer(word, other)
     return None
+
+
+def _clearer(one: Word, other: Word) -> Word:
+    return one if one.reference or other.verdict == "send_again" else other
 
 
 def _agree(one: Word, other: Word) -> bool:
     references = {one.reference, other.reference} - {""}
     return (
         one.person != other.person
-        and one.verdict == other.verdict != "send_again"
+        and (one.verdict, other.verdict) != ("send_again", "send_again")
+        and _meant(one) == _meant(other)
         and len(references) <= 1
     )
+
+
+def _meant(word: Word) -> str:
+    return "absent" if word.verdict == "send_again" else word.verdict
 
 
 def is_disputed(words: Sequence[Word]) -> bool:
     """Say whether people contradict each other about one sending."""
     references = {word.reference for word in words} - {""}
-    return len({word.verdict for word in words}) > 1 or len(references) > 1
+    return len({_meant(word) for word in words}) > 1 or len(references) > 1
 
 
 def objection_to_sending_again(
@@ -107,12 +122,8 @@ def objection_to_sending_again(
     The provider itself has to say that it is absent, at a time when that means something, and
     nobody and nothing since may say otherwise. A key that is too old is like none.
     """
-    if sending.retry_class not in {"keyed", "queryable"}:
-        return "Its provider cannot be asked, so it is never sent again."
-    if may_resend(sending, sending.sent_at, now):
-        return "Its provider takes the same key twice for one, so it is sent again by itself."
-    if now < sending.settled_at:
-        return "It may still be under way; its absence means nothing before its time is over."
+    if objection := _objection_to_way(sending, now):
+        return objection
     if any(word.verdict == "executed" for word in words):
         return "Somebody says that it was executed, so it is not sent again."
     newest = max((one for one in seen if one.says != "unclear"), key=_when, default=None)
@@ -121,15 +132,41 @@ def objection_to_sending_again(
     return ""
 
 
+def _objection_to_way(sending: Sending, now: datetime) -> str:
+    """Say why its provider's word would not be enough, whatever it is."""
+    if sending.retry_class not in {"keyed", "queryable"}:
+        return "Its provider cannot be asked, so it is never sent again."
+    if not sending.is_trusted:
+        return "Its connector is another one by now, so nobody who could say is asked."
+    if may_resend(sending, now):
+        return "Its provider takes the same key twice for one, so it is sent again by itself."
+    if now < sending.settled_at:
+        return "It may still be under way; its absence means nothing before its time is over."
+    return ""
+
+
 def _when(seen: Seen) -> datetime:
     return seen.at
 
 
-def may_resend(sending: Sending, first_sent_at: datetime, now: datetime) -> bool:
-    """Say whether the same bytes may be sent again by themselves: keyed, and still young."""
-    if sending.retry_class != "keyed" or sending.retention is None:
+def may_resend(sending: Sending, now: datetime) -> bool:
+    """Say whether the same bytes may be sent again by themselves: keyed, and still young.
+
+    A key ages from the first time that it was sent.
+    """
+    if sending.retry_class != "keyed" or sending.retention is None or not sending.is_trusted:
         return False
-    return now - first_sent_at < _TRUSTED_PART * sending.retention
+    first = sending.first_sent_at or sending.sent_at
+    return now - first < _TRUSTED_PART * sending.retention
+
+
+def speaks_for_itself(source: str, reference: str) -> bool:
+    """Say whether what was learned from a source is certain without people.
+
+    An answer to our own bytes or question is; what others tell us names a reference; what a person
+    heard never is.
+    """
+    return source in _ANSWERS or (source in _TOLD and bool(reference))
 
 
 def ask_again_at(doubted_at: datetime, now: datetime) -> datetime:
@@ -142,6 +179,8 @@ def is_news(before: Seen | None, found: Seen, sending: Sending) -> bool:
 
     That it is absent is news once more when the time has come from which on that means something.
     """
+    if found.says == "absent" and not sending.is_trusted:
+        return False
     if before is None or (before.says, before.reference) != (found.says, found.reference):
         return True
     return found.says == "absent" and before.at < sending.settled_at <= found.at

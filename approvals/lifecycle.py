@@ -56,7 +56,7 @@ EXECUTION_MOVES: dict[str, frozenset[str]] = {
     "failed": frozenset(),
 }
 EXECUTION_STATUSES = sorted(EXECUTION_MOVES)
-# Not a byte has left: it may still be taken back.
+# Waits, and is not on its way. What has gone out before may stand here again: `may_be_taken_back`.
 UNSENT = ("held", "ready", "claimed", "quarantined")
 # It may have happened outside, and nobody knows yet.
 IN_FLIGHT = ("sent", "in_doubt")
@@ -82,6 +82,14 @@ def may_move(status: str, to: str) -> bool:
 def execution_may_move(status: str, to: str) -> bool:
     """Say whether an execution in `status` may become `to`."""
     return to in EXECUTION_MOVES.get(status, frozenset())
+
+
+def may_be_taken_back(status: str, *, was_sent: bool) -> bool:
+    """Say whether an execution may be recalled or dropped: not a byte of it has ever left.
+
+    What waits to go out once more may have happened before, whatever its provider said then.
+    """
+    return status in UNSENT and not was_sent
 
 
 def keeps_off(status: str, title: str) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 LATE_AT_MOST: Final = timedelta(minutes=15)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=2)
 _SOONEST, _LATEST = timedelta(seconds=1), timedelta(seconds=60)
+_OF_LEASE: Final = 0.8
 _DOUBLED_AT_MOST = 10
 
 
@@ -22,6 +23,14 @@ def after_try(tries: int, now: datetime) -> datetime:
 def after_silence(waiting_since: datetime, now: datetime) -> datetime:
     """Return when to knock again at a provider that could not be reached."""
     return now + min(max((now - waiting_since) / 4, _SOONEST), _LATEST)
+
+
+def time_to_send(promised: timedelta, lease: timedelta) -> timedelta:
+    """Return how long reaching and sending may take: less than the lease of whoever does it.
+
+    So nobody begins again what may still be under way.
+    """
+    return min(promised, lease * _OF_LEASE)
 
 
 def is_too_late(deadline: datetime, due_at: datetime, now: datetime) -> bool:

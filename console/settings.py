@@ -127,7 +127,6 @@ CELERY = {
     "broker_url": BROKER_URL,
     "task_ignore_result": True,
     "task_acks_late": True,
-    "task_reject_on_worker_lost": True,
     "task_time_limit": 300,
     "task_soft_time_limit": 240,
     "task_default_queue": "runs",

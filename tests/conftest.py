@@ -23,6 +23,7 @@ ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 LONGEST = [
     f"{TESTS}/{name}.py"
     for name in (
+        "chaos/test_small",
         "system/test_faults",
         "agents/test_restoration_races",
         "agents/test_recorded",

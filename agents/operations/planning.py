@@ -362,14 +362,38 @@ def _undone(place: Place, wanted: Wanted | None) -> "list[Execution]":
     jumps, head = _jumps(place), place.head
     after = surely_held(place.to or 0, jumps)
     outside = approvals.left_the_house(head.workspace_id, head.state_id, after=after)
-    return [each for each in outside if _is_undone(each.snapshot_number, place, wanted, jumps)]
+    return [
+        each
+        for each in outside
+        if (
+            _is_forgotten(each, place, jumps)
+            if each.snapshot_number is None
+            else _is_undone(each.snapshot_number, place, wanted, jumps)
+        )
+    ]
 
 
-def _is_undone(
-    number: int | None, place: Place, wanted: Wanted | None, jumps: Sequence[Jump]
-) -> bool:
+def _is_forgotten(execution: "Execution", place: Place, jumps: Sequence[Jump]) -> bool:
+    """Say whether a record that could not follow an effect goes back to before it, at last."""
+    stood, to = _stood_at(execution), place.to or 0
+    if any(jump.number > stood >= jump.to for jump in jumps):
+        return False
+    # In which places it would stand is not known: better one recovery too many.
+    return to <= stood and to < place.head.number
+
+
+def _stood_at(execution: "Execution") -> int:
+    """Return the snapshot that stood when an effect was carried out, in it or not."""
+    if execution.snapshot_number is not None or execution.executed_at is None:
+        return execution.snapshot_number or 0
+    rows = snapshots.snapshots(execution.workspace_id, execution.proposal.state_id)
+    before = rows.filter(created_at__lte=execution.executed_at).order_by("-number")
+    return before.values_list("number", flat=True).first() or 0
+
+
+def _is_undone(number: int, place: Place, wanted: Wanted | None, jumps: Sequence[Jump]) -> bool:
     keep = wanted.keep if wanted else ()
-    if number is None or number in keep:
+    if number in keep:
         return False
     if not holds(place.head.number, number, jumps) or holds(place.to or 0, number, jumps):
         return False
@@ -398,7 +422,11 @@ def _jump(number: int, row: Restoration, place: Place) -> Jump:
     wanted, key = Wanted.from_json(row.wanted), str(place.head.state_id)
     is_anchor = row.plan["states"][0]["state_id"] == key
     line = next(each for each in row.plan["states"] if each["state_id"] == key)
-    undone = [each["number"] for each in row.plan["outside"] if each["state_id"] == key]
+    undone = [
+        each["number"]
+        for each in row.plan["outside"]
+        if each["state_id"] == key and each.get("is_recorded", True)
+    ]
     return Jump(
         number=number,
         to=line["to"] or 0,
@@ -414,7 +442,9 @@ def _outside_line(execution: "Execution", now: datetime) -> dict[str, Any]:
         "proposal_id": str(proposal.id),
         "title": proposal.title,
         "state_id": str(proposal.state_id),
-        "number": execution.snapshot_number,
+        "execution_id": str(execution.id),
+        "number": _stood_at(execution),
+        "is_recorded": execution.snapshot_number is not None,
         "executed_at": execution.executed_at.isoformat() if execution.executed_at else "",
         "reversibility": proposal.action_type.reversibility,
         "undo": undoing_as_planned(execution, now),

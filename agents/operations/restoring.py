@@ -261,6 +261,7 @@ def _gone(row: Restoration) -> list[tuple[str, Gone]]:
                 executed_at=each["executed_at"],
                 reversibility=each["reversibility"],
                 turn=turn,
+                execution_id=UUID(each["execution_id"]) if "execution_id" in each else None,
             ),
         )
         for turn, each in enumerate(newest, 1)

@@ -278,6 +278,7 @@ def _outside(line: Mapping[str, Any]) -> dict[str, Any]:
     until = undo.get("until")
     return {
         **line,
+        "is_recorded": line.get("is_recorded", True),
         "at": datetime.fromisoformat(at) if at else None,
         "undo": undo,
         "until": datetime.fromisoformat(until) if until else None,

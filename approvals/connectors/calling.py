@@ -8,7 +8,7 @@ followed nor taken for a refusal.
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -35,6 +35,9 @@ SUCCESS = (200, 201, 204)
 REFUSED = (400, 401, 403, 404, 422)
 # Each of these may be said of an order that was, or is being, carried out.
 _NEVER_REFUSED = frozenset({408, 409, 425, 429})
+# An intermediary may repeat what is idempotent by itself, and then these are said of the repetition
+# of an order that was carried out. Source: RFC 9110, 9.2.2.
+_REPEATED, _OF_REPEATED = frozenset({"PUT", "DELETE"}), frozenset({404, 410, 412})
 # What the connection needs, or what only a secret may say.
 _OURS = re.compile(
     r"host|connection|content-(length|type)|transfer-encoding|te|upgrade|expect|trailer|cookie"
@@ -102,6 +105,11 @@ class Reading:
     success: frozenset[int] = frozenset(SUCCESS)
     refused: frozenset[int] = frozenset(REFUSED)
     reference: str = ""
+
+
+def refusing(method: str, statuses: Iterable[int]) -> frozenset[int]:
+    """Return which of these statuses say of an order of this method that nothing was done."""
+    return frozenset(statuses) - (_OF_REPEATED if method in _REPEATED else frozenset())
 
 
 class Provider:

@@ -22,7 +22,7 @@ from approvals.connectors.calling import (
     Provider,
     Reading,
     body_template,
-    receipt,
+    refusing,
     text_at,
     value_of,
 )
@@ -39,12 +39,14 @@ from approvals.connectors.protocol import (
     RetryClass,
 )
 from console.canonical import Json
+from console.reaching.connecting import Wire
 from console.reaching.exchanging import Answered, Request
 
 FHIR = "application/fhir+json"
 PAGE_BYTES = 1_000_000
 PAGES_AT_MOST = 200
-_READING = Reading(frozenset({200, 201}), frozenset({400, 401, 403, 404, 405, 410, 412, 422}))
+_REFUSED = (400, 401, 403, 404, 405, 410, 412, 422)
+_METHODS = {"update": "PUT", "create": "POST"}
 _OK = 200
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 
@@ -117,13 +119,13 @@ class Fhir:
         if action.interaction == "create":
             query = f"identifier={quote(self._settings.system, safe='')}|{order.key}"
             headers["If-None-Exist"] = query
-            request = self._provider.request("POST", f"/{action.resource}", headers, resource)
+            path = f"/{action.resource}"
         else:
             if action.version is not None:
                 headers["If-Match"] = f'W/"{_word(action.version, order, "version")}"'
             path = f"/{action.resource}/{_word(action.id, order, 'id')}"
-            request = self._provider.request("PUT", path, headers, resource)
-        return packed(request)
+        method = _METHODS[action.interaction]
+        return packed(self._provider.request(method, path, headers, resource))
 
     def reach(self, order: Order, until: float) -> "_Line":
         """Connect, with TLS; where no version was approved, read the one that stands."""
@@ -131,7 +133,9 @@ class Fhir:
         version = ""
         if action.interaction == "update" and action.version is None:
             version = self._version(f"/{action.resource}/{_word(action.id, order, 'id')}", until)
-        return _Line(self._provider, self._provider.connect(until), version)
+        refused = refusing(_METHODS[action.interaction], _REFUSED)
+        reading = Reading(frozenset({200, 201}), refused)
+        return _Line(self._provider, self._provider.connect(until), reading, version)
 
     def ask(self, order: Order, body: bytes, until: float) -> Finding:
         """Look for our key: among identifiers, or in a record's history."""
@@ -257,8 +261,8 @@ class Fhir:
 class _Line(HttpLine):
     """A line to a FHIR server, and the version that stood when it was opened."""
 
-    def __init__(self, provider: Provider, wire: Any, version: str) -> None:
-        super().__init__(provider, wire, _READING)
+    def __init__(self, provider: Provider, wire: Wire, reading: Reading, version: str) -> None:
+        super().__init__(provider, wire, reading)
         self._version = version
 
     def completed(self, request: Request) -> Request:
@@ -268,7 +272,7 @@ class _Line(HttpLine):
         return super().completed(replace(request, headers=headers))
 
     def receipt(self, answer: Answered) -> Receipt:
-        found = receipt(answer, _READING, self._provider.veil)
+        found = super().receipt(answer)
         if found.outcome != "acknowledged":
             return found
         return replace(found, reference=self._provider.veil.reference(_etag(answer)))

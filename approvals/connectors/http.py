@@ -19,6 +19,8 @@ from approvals.connectors.calling import (
     Refusal,
     Success,
     body_template,
+    found_text,
+    refusing,
     text_at,
     value_of,
 )
@@ -84,7 +86,10 @@ class Action(Table):
 
 
 class Ask(Table):
-    """How a provider is asked what became of a key."""
+    """How a provider is asked what became of a key.
+
+    Nothing is `absent` unless it is named: a wrong path, or a proxy, says 404 too.
+    """
 
     path: Path
     key: Pointer = ""
@@ -92,7 +97,9 @@ class Ask(Table):
     status: Pointer = ""
     executed: list[str] = Field([])
     refused: list[str] = Field([])
-    absent: list[Refusal] = Field([404])
+    absent: list[Refusal] = Field([])
+    absent_at: Pointer = ""
+    absent_words: list[str] = Field([])
 
     @model_validator(mode="after")
     def _names_what_it_reads(self) -> "Ask":
@@ -100,6 +107,10 @@ class Ask(Table):
             raise ValueError("path: asks for one order, by {{key}}")
         if bool(self.status) != bool(self.executed):
             raise ValueError("status: stands together with executed, the words that mean it is")
+        if bool(self.absent_at) != bool(self.absent_words):
+            raise ValueError("absent_at: stands together with absent_words, which it has to say")
+        if self.absent_words and not self.absent:
+            raise ValueError("absent: names the statuses whose answers say absent_words")
         return self
 
 
@@ -184,7 +195,8 @@ class Http:
     def reach(self, order: Order, until: float) -> HttpLine:
         """Connect, with TLS."""
         action = self._action(order)
-        reading = Reading(frozenset(action.success), frozenset(action.refused), action.reference)
+        refused = refusing(action.method, action.refused)
+        reading = Reading(frozenset(action.success), refused, action.reference)
         return HttpLine(self._provider, self._provider.connect(until), reading)
 
     def ask(self, order: Order, body: bytes, until: float) -> Finding:
@@ -231,7 +243,7 @@ class Http:
 
     def _finding(self, ask: Ask, key: str, answer: Answered) -> Finding:
         says = self._provider.veil.shown(answer.body)
-        if answer.status in ask.absent and answer.is_whole:
+        if _is_absent(ask, answer):
             return Finding("absent", detail=says)
         if answer.status not in _OK or not answer.is_whole:
             return Finding("unclear", detail=says or f"Answered {answer.status}.")
@@ -260,6 +272,12 @@ class Http:
             at=_time(text_at(line, listing.at)),
             text=veil.over(text_at(line, listing.text)) if listing.text else "",
         )
+
+
+def _is_absent(ask: Ask, answer: Answered) -> bool:
+    if answer.status not in ask.absent or not answer.is_whole:
+        return False
+    return not ask.absent_at or found_text(answer.body, ask.absent_at) in ask.absent_words
 
 
 def _word(ask: Ask, found: Json) -> Any:

@@ -6,6 +6,7 @@ gateway: `done` is what it took, `rejected` what it did not. Whether it is there
 Source: ISO 20022 pain.001.001.09; ISO 13616 (IBAN); ISO 9362 (BIC); EPC217-08 (characters).
 """
 
+import errno
 import os
 import re
 import unicodedata
@@ -37,6 +38,7 @@ from approvals.connectors.statements import booked
 from approvals.formats.accounts import has_right_digits
 from approvals.formats.numbers import check_money
 from console.canonical import Json
+from console.ids import new_id
 from console.reaching.connecting import left
 from snapshots.pointer import NothingThere, get
 
@@ -44,13 +46,27 @@ NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 PAYMENTS_AT_MOST = 999
 NAME_AT_MOST, TEXT_AT_MOST = 70, 140
 DONE, REJECTED = "done", "rejected"
+# With these a folder refuses a name before it is given; any other error may come afterwards.
+_NOT_DONE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOENT, errno.EXDEV}
+)
 _KEY = re.compile(r"[0-9a-f]{32}")
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
 _BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,12})(?:\.[0-9]{1,5})?", re.ASCII)
 _ALLOWED = re.compile(r"[A-Za-z0-9/\-?:().,'+ ]+", re.ASCII)
-_LETTERS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa", "ł": "l"}
+_LETTERS = {
+    "ä": "ae",
+    "ö": "oe",
+    "ü": "ue",
+    "ß": "ss",
+    "æ": "ae",
+    "ø": "oe",
+    "å": "aa",
+    "ł": "l",
+    "&": "+",
+}
 
 
 def _folder(path: str) -> str:
@@ -258,30 +274,50 @@ class _Line:
 
     def send(self, body: bytes) -> Receipt:
         """Put the file down under its name, unless it is there or was."""
-        temporary = self._folder / f".{self._key}.{os.getpid()}.part"
+        temporary = self._folder / f".{self._key}.{new_id().hex}.part"
         try:
+            self._clean()
             if known := _where(self._folder, self._key, body):
                 return _as_receipt(known)
             _write(temporary, body)
             left(self._until)
-            return self._name(temporary, body)
         except OSError as error:
             return Receipt("refused", says=f"Nothing was put down: {_told(error)}.")
+        else:
+            return self._name(temporary, body)
         finally:
             with suppress(OSError):
                 temporary.unlink()
 
+    def _clean(self) -> None:
+        """Take away what a process that was killed had begun to write; it never had its name."""
+        for stale in self._folder.glob(f".{self._key}.*.part"):
+            with suppress(OSError):
+                stale.unlink()
+
     def _name(self, temporary: Path, body: bytes) -> Receipt:
-        """Give the file its name. Raises: OSError, when it did not get it."""
+        """Give the file its name; from here on it may have it, whatever goes wrong."""
         try:
             # Unlike a rename, a link takes no name that is taken.
             (self._folder / f"{self._key}.xml").hardlink_to(temporary)
-        except OSError:
-            # A folder far away may have done what it says it has not.
-            if known := _where(self._folder, self._key, body):
-                return _as_receipt(known)
-            raise
+        except OSError as error:
+            return self._after(error, body)
         return self._kept()
+
+    def _after(self, error: OSError, body: bytes) -> Receipt:
+        """Say what an error means: a folder far away may have done what it says it has not."""
+        try:
+            known = _where(self._folder, self._key, body)
+        except OSError:
+            known = None
+        if known is not None and known.says != "unclear":
+            return _as_receipt(known)
+        # A name that is taken, and by nobody now, may have been taken by this very file.
+        is_another = error.errno == errno.EEXIST and known is not None
+        if is_another or error.errno in _NOT_DONE:
+            return Receipt("refused", says=f"Nothing was put down: {_told(error)}.")
+        says = f"Nobody knows whether the file has its name: {_told(error)}."
+        return Receipt("unknown", says=says)
 
     def close(self) -> None:
         """Close the folder."""

@@ -115,7 +115,7 @@ class Connector(Protocol):
         """Return an order's request; the same order makes the same bytes. Raises: CannotBuild."""
 
     def reach(self, order: Order, until: float) -> Line:
-        """Connect, until a moment of the monotonic clock. Raises: NotReached."""
+        """Connect, until a moment of the steady clock. Raises: NotReached."""
 
     def ask(self, order: Order, body: bytes, until: float) -> Finding:
         """Ask what became of an order that was sent; `unclear` where it cannot be told."""

@@ -5,9 +5,10 @@ from django.conf import settings
 from django.db import migrations, models
 
 import console.ids
+from console.migrating import AtOnce
 
 
-class Migration(migrations.Migration):
+class Migration(AtOnce):
     dependencies = [
         ("access", "0002_decisions_that_stand_up"),
         ("approvals", "0008_decisions_by_time"),
@@ -15,6 +16,13 @@ class Migration(migrations.Migration):
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
+    changes = (
+        "approvals_actiontype",
+        "approvals_execution",
+        "approvals_proposal",
+        "approvals_revision",
+        "snapshots_state",
+    )
     operations = [
         migrations.CreateModel(
             name="Attempt",

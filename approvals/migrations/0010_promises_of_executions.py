@@ -2,7 +2,8 @@
 
 from django.db import migrations
 
-from console.promises import append_only, same_workspace
+from console.migrating import AtOnce
+from console.promises import append_only, read_by_everybody, same_workspace
 
 # The moves of approvals/lifecycle.py; a test holds the two against each other.
 _MOVES = """
@@ -66,6 +67,12 @@ _EXECUTION = """
                 RAISE EXCEPTION 'a % execution does not become %', OLD.status, NEW.status
                     USING ERRCODE = 'restrict_violation';
             END IF;
+            -- A provider or people may still say that it did not happen; nobody takes it back.
+            IF becomes AND OLD.request_digest <> '' AND (NEW.status IN ('recalled', 'quarantined')
+                OR (NEW.status = 'failed' AND OLD.status NOT IN ('sent', 'in_doubt'))) THEN
+                RAISE EXCEPTION 'what was sent is not taken back'
+                    USING ERRCODE = 'restrict_violation';
+            END IF;
             IF NEW.fence < OLD.fence THEN
                 RAISE EXCEPTION 'a fence is never lowered' USING ERRCODE = 'restrict_violation';
             END IF;
@@ -97,6 +104,13 @@ _EXECUTION = """
                 AND a.request_digest = NEW.request_digest
         ) THEN
             RAISE EXCEPTION 'what is sent has its attempt, under its fence'
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+        IF becomes AND NEW.status = 'failed' AND OLD.status = 'sent' AND NOT EXISTS (
+            SELECT FROM approvals_attempt a
+            WHERE a.execution_id = NEW.id AND a.fence = NEW.fence AND a.outcome = 'refused'
+        ) THEN
+            RAISE EXCEPTION 'what was sent fails because its provider refused it'
                 USING ERRCODE = 'restrict_violation';
         END IF;
         IF becomes AND NEW.status = 'succeeded' AND NEW.retry_class <> 'local'
@@ -236,13 +250,23 @@ _OF_THE_HELD = """
 """
 
 
-class Migration(migrations.Migration):
+class Migration(AtOnce):
     """What the database itself promises about effects that leave the house."""
 
     dependencies = [
         ("approvals", "0009_effects_that_leave_the_house"),
     ]
+    changes = (
+        "approvals_execution",
+        "approvals_proposal",
+        "snapshots_state",
+    )
     operations = [
+        # Triggers below look these up with the rights of whoever writes.
+        *[
+            read_by_everybody(f"approvals_{name}")
+            for name in ("attempt", "observation", "resolution", "compensation")
+        ],
         append_only("approvals_observation"),
         append_only("approvals_resolution"),
         *[

@@ -4,16 +4,35 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from console.migrating import AtOnce
+
+# What approvals/queries/involving.py asks: of any wording, and whoever broke the glass.
+_PART = """
+    CREATE FUNCTION had_a_part_in(proposal uuid, person uuid) RETURNS boolean
+    LANGUAGE sql STABLE AS $$
+        SELECT EXISTS (
+            SELECT FROM approvals_proposal p
+            WHERE p.id = proposal AND p.lineage ? ('person:' || person)
+        ) OR EXISTS (
+            SELECT FROM approvals_revision r
+            WHERE r.proposal_id = proposal AND r.lineage ? ('person:' || person)
+        ) OR EXISTS (
+            SELECT FROM approvals_decision d
+            WHERE d.proposal_id = proposal AND person IN (d.person_id, d.stands_for_id)
+        ) OR EXISTS (
+            SELECT FROM approvals_breakglass b
+            WHERE b.proposal_id = proposal AND b.person_id = person
+        )
+    $$;
+"""
+
 _RESOLUTION = """
     CREATE FUNCTION a_resolution_is_by_somebody_who_had_no_part() RETURNS trigger
     LANGUAGE plpgsql AS $$
     DECLARE
         e approvals_execution;
-        r approvals_revision;
     BEGIN
         SELECT * INTO e FROM approvals_execution WHERE id = NEW.execution_id;
-        SELECT * INTO r FROM approvals_revision
-            WHERE proposal_id = e.proposal_id AND number = e.revision;
         IF e.status <> 'in_doubt' THEN
             RAISE EXCEPTION 'a resolution is about an execution in doubt'
                 USING ERRCODE = 'restrict_violation';
@@ -23,14 +42,11 @@ _RESOLUTION = """
             RAISE EXCEPTION 'a resolution is about the newest attempt'
                 USING ERRCODE = 'restrict_violation';
         END IF;
-        IF r.lineage ? ('person:' || NEW.person_id) OR EXISTS (
-            SELECT FROM approvals_decision d
-            WHERE d.proposal_id = e.proposal_id AND d.revision = e.revision
-                AND NEW.person_id IN (d.person_id, d.stands_for_id)
-        ) OR EXISTS (
-            SELECT FROM approvals_breakglass b
-            WHERE b.id = e.break_glass_id AND b.person_id = NEW.person_id
-        ) THEN
+        IF NEW.verdict = 'send_again' AND e.retry_class = 'blind' THEN
+            RAISE EXCEPTION 'what nobody can ask about is never sent again'
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+        IF had_a_part_in(e.proposal_id, NEW.person_id) THEN
             RAISE EXCEPTION 'nobody resolves what they took part in or decided on'
                 USING ERRCODE = 'restrict_violation';
         END IF;
@@ -49,14 +65,16 @@ _RESOLUTION = """
         ENABLE ALWAYS TRIGGER a_resolution_is_by_somebody_who_had_no_part;
 """
 
-# The rule of approvals/doubt.py: two who say the same and name no two references.
+# The rule of approvals/doubt.py: two who say the same and name no two references. Whoever had it
+# sent again, where nothing went out after all, found it absent.
 _SETTLED = """
     CREATE FUNCTION two_people_say_so(execution uuid, attempt int, what text) RETURNS boolean
     LANGUAGE sql STABLE AS $$
         SELECT EXISTS (
             SELECT FROM approvals_resolution a JOIN approvals_resolution b
                 ON b.execution_id = a.execution_id AND b.attempt_number = a.attempt_number
-                    AND b.person_id > a.person_id AND b.verdict = a.verdict
+                    AND b.person_id <> a.person_id
+                    AND (b.verdict = what OR (what = 'absent' AND b.verdict = 'send_again'))
             WHERE a.execution_id = execution AND a.attempt_number = attempt AND a.verdict = what
                 AND (a.reference = '' OR b.reference = '' OR a.reference = b.reference)
         )
@@ -165,16 +183,18 @@ _UNDO = """
     DROP FUNCTION two_people_say_so(uuid, int, text);
     DROP TRIGGER a_resolution_is_by_somebody_who_had_no_part ON approvals_resolution;
     DROP FUNCTION a_resolution_is_by_somebody_who_had_no_part();
+    DROP FUNCTION had_a_part_in(uuid, uuid);
 """
 
 
-class Migration(migrations.Migration):
+class Migration(AtOnce):
     """What the database itself promises about doubts, differences and what undoes effects."""
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
         ("approvals", "0010_promises_of_executions"),
     ]
+    changes = ("approvals_execution",)
     operations = [
         migrations.AddField(
             model_name="connector",
@@ -203,5 +223,13 @@ class Migration(migrations.Migration):
                 name="a_closed_discrepancy_says_by_whom_and_why",
             ),
         ),
-        migrations.RunSQL([_RESOLUTION, _SETTLED, _DISCREPANCY, _COMPENSATION], [_UNDO]),
+        migrations.AddIndex(
+            model_name="execution",
+            index=models.Index(
+                fields=["lease_until"],
+                condition=models.Q(("retry_class", "keyed"), ("status", "in_doubt")),
+                name="executions_sent_again",
+            ),
+        ),
+        migrations.RunSQL([_PART, _RESOLUTION, _SETTLED, _DISCREPANCY, _COMPENSATION], [_UNDO]),
     ]

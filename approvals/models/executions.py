@@ -121,6 +121,11 @@ class Execution(models.Model):
                 name="executions_leased",
             ),
             Index(
+                fields=["lease_until"],
+                condition=Q(status="in_doubt", retry_class="keyed"),
+                name="executions_sent_again",
+            ),
+            Index(
                 fields=["workspace", "doubt_due_at"],
                 condition=Q(status="in_doubt"),
                 name="executions_in_doubt",
@@ -135,6 +140,11 @@ class Execution(models.Model):
     def __str__(self) -> str:
         """Return status and proposal, for a shell."""
         return f"{self.status} {self.proposal_id}"
+
+    @property
+    def was_sent(self) -> bool:
+        """Say whether its bytes have gone out before, whatever became of them."""
+        return bool(self.request_digest)
 
 
 class Review(models.Model):

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from approvals.models import Compensation, Connector, Decision, Execution, Revision, SendSwitch
+from approvals.models import Compensation, Connector, Execution, SendSwitch
+from approvals.queries.involving import involved_in
 from console.access.queries import people_with_role
 from console.access.rights import ROLES, Right
 from console.canonical import Json
@@ -15,7 +16,8 @@ from console.notices.operations.noticing import notify
 
 def tell_in_doubt(execution: Execution, *, now: datetime) -> None:
     """Tell whoever may say what became of it, once for every time it is in doubt."""
-    occasion = f"in doubt {execution.fence}"
+    since = execution.doubted_at or now
+    occasion = f"in doubt since {since.isoformat()}"
     people = resolvers(execution)
     _tell_about(execution, "execution.in_doubt", people, now=now, occasion=occasion)
 
@@ -79,11 +81,10 @@ def tell_stopped(switch: SendSwitch, *, now: datetime) -> None:
 
 def resolvers(execution: Execution) -> list[UUID]:
     """Return the people who may say what became of an execution."""
-    wording = Revision.objects.get(proposal=execution.proposal_id, number=execution.revision)
-    decided = Decision.objects.filter(proposal=execution.proposal_id, revision=execution.revision)
-    involved = {*wording.lineage, *(f"person:{each}" for each in _spoken(decided))}
+    involved = involved_in(execution)
+    barred = {*involved.lineage, *involved.deciders}
     people = _with("resolve", execution.workspace_id)
-    return [person for person in people if f"person:{person}" not in involved]
+    return [person for person in people if f"person:{person}" not in barred]
 
 
 def _tell_about(
@@ -105,10 +106,6 @@ def _tell_about(
         data={"level": proposal.level, "revision": execution.revision, "status": execution.status},
         occasion=occasion,
     )
-
-
-def _spoken(decided: Iterable[Decision]) -> set[UUID]:
-    return {person for row in decided for person in (row.person_id, row.stands_for_id) if person}
 
 
 def _with(right: Right, workspace_id: UUID) -> list[UUID]:

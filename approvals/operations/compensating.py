@@ -60,7 +60,8 @@ class NotToCompensate(Conflict):
 class Gone:
     """An effect that is outside while the record of it is rolled away.
 
-    `turn` counts the effects of one rollback, the newest first.
+    `turn` counts the effects of one rollback, the newest first. `number` is the snapshot that it
+    stands in, or that stood when the record could not follow it.
     """
 
     proposal_id: UUID
@@ -69,6 +70,8 @@ class Gone:
     executed_at: str
     reversibility: str
     turn: int = 1
+    # None in plans that were made before executions were named in them.
+    execution_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def compensate(
     ledger. The State of the notes is made when the first one needs it. Part of the caller's
     transaction.
     """
-    execution = effect_of(actor.workspace_id, gone.proposal_id, gone.number)
+    execution = _effect(actor, gone)
     if execution is not None and execution.status != "succeeded":
         return ""
     found = undoing_of(execution, now) if execution else None
@@ -115,7 +118,7 @@ def open_compensation(
     Locks: the State, the execution. Raises: Busy (409).
     """
     cause = f"restoration:{restoration_id}"
-    execution = effect_of(actor.workspace_id, gone.proposal_id, gone.number)
+    execution = _effect(actor, gone)
     if execution is None:
         return ""
     execution = _locked(actor.workspace_id, execution.id)
@@ -131,6 +134,12 @@ def open_compensation(
         _note(actor, state_key, gone, restoration_id, reason, why, now)
         return "irreversible"
     return "compensation"
+
+
+def _effect(actor: Actor, gone: Gone) -> Execution | None:
+    return effect_of(
+        actor.workspace_id, gone.proposal_id, gone.number, execution_id=gone.execution_id
+    )
 
 
 def _why_not_opened(

@@ -5,19 +5,20 @@ holds. Dispatching verifies everything in one transaction and writes down the by
 is committed may the first of them leave.
 """
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from approvals import lifecycle, retrying
-from approvals.connectors.protocol import Order
-from approvals.doubt import ASKED_AT_LATEST, Sending, ask_again_at, may_resend
-from approvals.models import Attempt, Connector, Execution, Revision, SendSwitch
+from approvals.doubt import ASKED_AT_LATEST
+from approvals.models import Attempt, Connector, Execution, Resolution, SendSwitch
+from approvals.operations.doubting import doubt_again
 from approvals.operations.executing import (
     DROPPED,
     GIVEN_BACK,
@@ -38,10 +39,7 @@ from console.errors import Refused
 from console.failpoints import fp
 from console.ledger.operations.appending import append
 from console.live import ring
-
-# A sending ends before its lease does, so that nobody begins again what may still be under way.
-_OF_LEASE = 0.8
-_LOOKED_AT = 100
+from console.locking import Busy
 
 
 class NotMine(Exception):
@@ -60,6 +58,7 @@ class Taken:
     connector: str
     fence: int
     waiting_since: datetime
+    tries: int = 1
     is_resend: bool = False
 
     @property
@@ -78,7 +77,7 @@ def take(*, now: datetime) -> Taken | None:
     while True:
         with transaction.atomic(durable=True):
             rows = _due(now).select_for_update(no_key=True, skip_locked=True, of=("self",))
-            execution = rows.order_by("next_at").select_related("proposal").first()
+            execution = rows.order_by("next_at").select_related("proposal__workspace").first()
             if execution is None:
                 return None
             if execution.tries < lifecycle.TRIES_AT_MOST:
@@ -109,91 +108,20 @@ def _claim(execution: Execution, now: datetime) -> Taken:
     execution.tries += 1
     execution.save(update_fields=["status", "lease_until", "fence", "tries"])
     ring("outside", execution.workspace_id)
-    return _taken(execution)
+    return taken_of(execution)
 
 
-def _taken(execution: Execution) -> Taken:
+def taken_of(execution: Execution) -> Taken:
+    """Return what a process needs of what it has claimed to lead it."""
     return Taken(
         execution_id=execution.id,
         workspace_id=execution.workspace_id,
         connector=execution.connector,
         fence=execution.fence,
         waiting_since=execution.doubted_at or execution.due_at,
+        tries=execution.tries,
         is_resend=execution.status == "in_doubt",
     )
-
-
-def take_again(*, now: datetime) -> Taken | None:
-    """Claim what is in doubt and may be sent once more with the same bytes, or return nothing.
-
-    Locks: the execution, skipping those that others hold.
-    """
-    stopped = SendSwitch.objects.filter(workspace=OuterRef("workspace"), is_stopped=True)
-    rows = Execution.objects.filter(~Exists(stopped), status="in_doubt", retry_class="keyed")
-    rows = rows.filter(Q(lease_until=None) | Q(lease_until__lte=now))
-    # The newest first, because the key of an old one is worth nothing any more.
-    found = rows.order_by("-sent_at").values_list("id", flat=True)[:_LOOKED_AT]
-    for execution_id in list(found):
-        with transaction.atomic(durable=True):
-            free = rows.select_for_update(no_key=True, skip_locked=True, of=("self",))
-            execution = free.filter(id=execution_id).first()
-            if execution is not None and _may_go_again(execution, now):
-                execution.fence += 1
-                execution.lease_until = now + settings.SEND_LEASE
-                execution.save(update_fields=["fence", "lease_until"])
-                return _taken(execution)
-    return None
-
-
-def _may_go_again(execution: Execution, now: datetime) -> bool:
-    """Say whether its key is young enough, and whether it was left alone for long enough."""
-    sent_at, doubted_at = execution.sent_at, execution.doubted_at
-    if sent_at is None or doubted_at is None or now < ask_again_at(doubted_at, sent_at):
-        return False
-    return _is_young(execution, now)
-
-
-def _is_young(execution: Execution, now: datetime) -> bool:
-    rows = Connector.objects.filter(workspace=execution.workspace_id, name=execution.connector)
-    connector = rows.first()
-    first = Attempt.objects.filter(execution=execution).order_by("number").first()
-    if connector is None or first is None or execution.sent_at is None:
-        return False
-    if connector.retention_seconds is None:
-        return False
-    sending = Sending(
-        retry_class=connector.retry_class,
-        sent_at=execution.sent_at,
-        settle=timedelta(seconds=connector.settle_seconds),
-        retention=timedelta(seconds=connector.retention_seconds),
-    )
-    return may_resend(sending, first.sent_at, now)
-
-
-def order_of(taken: Taken) -> Order:
-    """Return what was taken as its connector is told it."""
-    rows = Execution.objects.filter(workspace=taken.workspace_id)
-    return order_for(rows.get(id=taken.execution_id))
-
-
-def order_for(execution: Execution) -> Order:
-    """Return what is to be done outside, from the very bytes that people agreed to."""
-    rows = Revision.objects.filter(workspace=execution.workspace_id)
-    row = rows.get(proposal=execution.proposal_id, number=execution.revision)
-    sealed = json.loads(bytes(row.sealed))
-    return Order(
-        key=execution.id.hex,
-        action=sealed["action_type"],
-        params=sealed["params"],
-        at=execution.created_at,
-    )
-
-
-def sent_before(taken: Taken) -> bytes | None:
-    """Return the bytes that went out for it before, which are the only ones that ever will."""
-    rows = Attempt.objects.filter(workspace=taken.workspace_id, execution=taken.execution_id)
-    first = rows.order_by("number").first()
-    return bytes(first.request) if first else None
 
 
 def dispatch(taken: Taken, request: bytes, *, now: datetime) -> Attempt | None:
@@ -217,7 +145,7 @@ def dispatch(taken: Taken, request: bytes, *, now: datetime) -> Attempt | None:
 def _verified(execution: Execution, ground: Ground, taken: Taken, request: bytes) -> Attempt | None:
     try:
         # What may have happened in time is asked about with its own key, however late it is.
-        if not execution.request_digest:
+        if not execution.was_sent:
             refuse_if_too_late(execution, ground)
         verify_approved(execution, ground)
         _refuse_other_bytes(execution, request)
@@ -245,18 +173,29 @@ def _refuse_unless_mine(execution: Execution, taken: Taken, now: datetime) -> No
 
 
 def _let_go(execution: Execution, ground: Ground, taken: Taken, refused: Refused) -> None:
-    if taken.is_resend:
-        later = ground.now + ASKED_AT_LATEST
-        _leave_in_doubt(execution, f"Not sent again: {refused.sentence}", later)
-    elif isinstance(refused, GIVEN_BACK) and not execution.request_digest:
+    if isinstance(refused, GIVEN_BACK) and not execution.was_sent:
         give_back(execution, ground, taken.actor, refused.sentence)
     else:
-        drop(execution, ground, taken.actor, refused.sentence)
+        _end(execution, ground, taken, refused.sentence)
+
+
+def _end(execution: Execution, ground: Ground, taken: Taken, why: str) -> None:
+    """Let it fail, unless it has gone out before: then nobody knows, and it is in doubt."""
+    if taken.is_resend:
+        _leave_in_doubt(execution, f"Not sent again: {why}", ground.now + ASKED_AT_LATEST)
+    elif execution.was_sent:
+        execution.proposal = ground.proposal
+        why = f"Not sent again: {why}"
+        doubt_again(execution, actor=taken.actor, why=why, now=ground.now)
+    else:
+        drop(execution, ground, taken.actor, why)
 
 
 def _leave_in_doubt(execution: Execution, why: str, until: datetime) -> None:
     execution.lease_until, execution.problem = until, why[:PROBLEM_AT_MOST]
-    execution.save(update_fields=["lease_until", "problem"])
+    # It did not kill whoever took it.
+    execution.tries = max(execution.tries - 1, 0)
+    execution.save(update_fields=["lease_until", "problem", "tries"])
     _announce(execution)
 
 
@@ -276,7 +215,7 @@ def _write(execution: Execution, ground: Ground, taken: Taken, request: bytes) -
         request=request,
         request_digest=sha256(request),
         sent_at=now,
-        deadline_at=now + min(promised, lease * _OF_LEASE),
+        deadline_at=now + retrying.time_to_send(promised, lease),
     )
     execution.status, execution.sent_at, execution.problem = "sent", now, ""
     execution.request_digest = attempt.request_digest
@@ -303,60 +242,66 @@ def _write(execution: Execution, ground: Ground, taken: Taken, request: bytes) -
 
 
 def put_back(taken: Taken, why: str, *, now: datetime, is_counted: bool = False) -> None:
-    """Let what was taken and not sent wait for a while; what has waited too long fails.
+    """Let what was taken and not sent wait for a while; what has waited too long is let go.
 
     `is_counted` says that the try counts: nobody foresaw how it ended.
-    Locks: the State, the proposal, the execution. Raises: Busy (409).
+    Locks: nothing but the execution where it waits; else the State, the proposal, the execution.
     """
+    rows = Execution.objects.select_related("proposal").filter(workspace=taken.workspace_id)
+    execution = rows.get(id=taken.execution_id)
+    if not taken.is_resend and _has_waited_too_long(execution, now):
+        with suppress(Busy):
+            _let_go_late(taken, why, now)
+            return
+    later = retrying.after_silence(taken.waiting_since, now)
+    if is_counted:
+        later = retrying.after_try(taken.tries, now)
+    _wait(taken, why, later, now=now, is_counted=is_counted)
+    _announce(execution)
+
+
+def _wait(taken: Taken, why: str, later: datetime, *, now: datetime, is_counted: bool) -> None:
+    """Give back what is still ours, without its State: whoever works on that is not in our way."""
+    wanted = "in_doubt" if taken.is_resend else "claimed"
+    rows = Execution.objects.filter(
+        workspace=taken.workspace_id,
+        id=taken.execution_id,
+        fence=taken.fence,
+        status=wanted,
+        lease_until__gt=now,
+    )
+    again: dict[str, Any] = {"status": "ready", "lease_until": None, "next_at": later}
+    rows.update(
+        problem=why[:PROBLEM_AT_MOST],
+        tries=F("tries") - int(not is_counted),
+        **({"lease_until": later} if taken.is_resend else again),
+    )
+
+
+def _has_waited_too_long(execution: Execution, now: datetime) -> bool:
+    if not execution.was_sent:
+        return retrying.is_too_late(execution.proposal.due_at, execution.due_at, now)
+    words = Resolution.objects.filter(execution=execution, verdict="send_again")
+    since = words.order_by("-at").values_list("at", flat=True).first()
+    return now >= (since or execution.created_at) + settings.DOUBT_SLA
+
+
+def _let_go_late(taken: Taken, why: str, now: datetime) -> None:
     with transaction.atomic(durable=True):
         execution, ground = find_execution(taken.actor, taken.execution_id, now)
-        try:
+        with suppress(NotMine):
             _refuse_unless_mine(execution, taken, now)
-        except NotMine:
-            return
-        later = retrying.after_silence(taken.waiting_since, now)
-        if taken.is_resend:
-            _leave_in_doubt(execution, why, later)
-        else:
-            _wait(execution, ground, taken, why, later, is_counted=is_counted)
-
-
-def _wait(
-    execution: Execution,
-    ground: Ground,
-    taken: Taken,
-    why: str,
-    later: datetime,
-    *,
-    is_counted: bool,
-) -> None:
-    try:
-        if not execution.request_digest:
-            refuse_if_too_late(execution, ground)
-    except TooLateToExecute as refused:
-        drop(execution, ground, taken.actor, f"{refused.sentence} {why}")
-        return
-    if is_counted:
-        later = retrying.after_try(execution.tries, ground.now)
-    execution.tries -= not is_counted
-    execution.status, execution.lease_until, execution.next_at = "ready", None, later
-    execution.problem = why[:PROBLEM_AT_MOST]
-    execution.save(update_fields=["status", "lease_until", "next_at", "tries", "problem"])
-    _announce(execution)
+            late = "" if execution.was_sent else f"{TooLateToExecute().sentence} "
+            _end(execution, ground, taken, f"{late}{why}")
 
 
 def give_up(taken: Taken, why: str, *, now: datetime) -> None:
     """Let what can never be sent fail. Locks: the State, the proposal, the execution."""
     with transaction.atomic(durable=True):
         execution, ground = find_execution(taken.actor, taken.execution_id, now)
-        try:
+        with suppress(NotMine):
             _refuse_unless_mine(execution, taken, now)
-        except NotMine:
-            return
-        if taken.is_resend:
-            _leave_in_doubt(execution, why, now + ASKED_AT_LATEST)
-        else:
-            drop(execution, ground, taken.actor, why)
+            _end(execution, ground, taken, why)
 
 
 def _announce(execution: Execution) -> None:

@@ -5,7 +5,6 @@ whoever moves the time of the next question.
 """
 
 import logging
-import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,22 +15,24 @@ from approvals import doubt
 from approvals.connectors.protocol import Connector, Finding, NotReached
 from approvals.doubt import Seen
 from approvals.models import Attempt, Execution, Observation
-from approvals.operations.dispatching import order_for
+from approvals.operations.ordering import order_for
 from approvals.operations.recording import observe
-from approvals.operations.resolving import sending_of
+from approvals.queries.promises import sending_of
 from console.actors import system
+from console.locking import Busy
+from console.steady import steady
+from console.supervision.alive import get_on
 
 logger = logging.getLogger(__name__)
 
 RESENT_FIRST = timedelta(seconds=30)
 
-SAID_AT_MOST, REFERENCE_AT_MOST = 1_000, 200
 
-
-def ask_due(connectors: Mapping[str, Connector], *, now: datetime, at_most: int = 20) -> int:
+def ask_due(connectors: Mapping[str, Connector], *, now: datetime, at_most: int = 5) -> int:
     """Ask about what is in doubt and due, and return how often somebody was asked.
 
-    What is new is kept as an observation; that it was executed, or refused, settles it.
+    What is new is kept as an observation; that it was executed, or refused, settles it. Only a few
+    are asked about at once, so that what comes into doubt meanwhile does not wait for slow ones.
     Locks: nothing while it asks.
     """
     asking = [name for name, each in connectors.items() if each.public.can_ask]
@@ -50,15 +51,27 @@ def _is_due(now: datetime) -> Q:
 
 
 def _ask(connector: Connector, execution_id: UUID, now: datetime) -> bool:
+    get_on()
     execution = Execution.objects.select_related("proposal").get(id=execution_id)
     if not _is_mine(execution, now):
         return False
     attempt = Attempt.objects.filter(execution=execution).latest("number")
+    # Another connector under the same name knows nothing of what went out through this one.
+    if not sending_of(execution, attempt).is_trusted:
+        return False
     found = _answer(connector, execution, attempt)
     if found is not None and is_news(execution, attempt, found, now):
-        actor = system("reconciler", execution.workspace_id)
-        observe(actor=actor, execution_id=execution.id, source="inquiry", finding=found, now=now)
+        _keep(execution, found, now)
     return True
+
+
+def _keep(execution: Execution, found: Finding, now: datetime) -> None:
+    """Keep what was found; where others hold the record it is asked about again later."""
+    actor = system("reconciler", execution.workspace_id)
+    try:
+        observe(actor=actor, execution_id=execution.id, source="inquiry", finding=found, now=now)
+    except Busy:
+        logger.info("what was found of execution %s was not kept: it was busy", execution.id)
 
 
 def _is_mine(execution: Execution, now: datetime) -> bool:
@@ -69,7 +82,7 @@ def _is_mine(execution: Execution, now: datetime) -> bool:
 
 
 def _answer(connector: Connector, execution: Execution, attempt: Attempt) -> Finding | None:
-    until = time.monotonic() + connector.public.deadline_seconds
+    until = steady() + connector.public.deadline_seconds
     try:
         found = connector.ask(order_for(execution), bytes(attempt.request), until)
     except NotReached as error:

@@ -5,8 +5,10 @@ from uuid import UUID
 
 from django.db import transaction
 
+from approvals import lifecycle
 from approvals.models import Execution
 from approvals.operations.alarming import tell_quarantined
+from approvals.operations.doubting import doubt_again
 from approvals.operations.finding import find_execution
 from approvals.operations.giving_up import drop as let_fail
 from approvals.operations.nudging import nudge
@@ -36,13 +38,20 @@ class QuarantineReasonUnusable(Invalid):
 
 
 def set_aside(execution: Execution, now: datetime) -> None:
-    """Leave a locked execution that was begun too often to people; part of the transaction."""
+    """Leave a locked execution that was begun too often to people; part of the transaction.
+
+    What has gone out before is in doubt once more: people say first what became of that.
+    """
+    actor = system("sender", execution.workspace_id)
+    if execution.was_sent:
+        why = f"It was to be sent again, was begun {execution.tries} times and never ended."
+        doubt_again(execution, actor=actor, why=why, now=now)
+        return
     execution.status, execution.lease_until, execution.next_at = "quarantined", None, None
     execution.problem = f"It was begun {execution.tries} times and never ended."
     execution.save(update_fields=["status", "lease_until", "next_at", "problem"])
     tell_quarantined(execution, now=now)
     body: dict[str, Json] = {"tries": execution.tries}
-    actor = system("sender", execution.workspace_id)
     append(actor, "execution.quarantined", f"proposal:{execution.proposal_id}", body)
     _announce(execution)
 
@@ -77,6 +86,8 @@ def drop(*, actor: Actor, execution_id: UUID, reason: str, now: datetime) -> Non
     why = _usable(actor, reason)
     with transaction.atomic(durable=True):
         execution, ground = _found(actor, execution_id, now)
+        if not lifecycle.may_be_taken_back(execution.status, was_sent=execution.was_sent):
+            raise NotQuarantined("It was sent before, so first people say what became of it.")
         let_fail(execution, ground, actor, why)
         _announce(execution)
 

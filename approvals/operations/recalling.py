@@ -49,10 +49,9 @@ def recall(*, actor: Actor, proposal_id: UUID, reason: str, now: datetime) -> No
         )
         held = execution.first()
         _refuse_unless_allowed(actor, proposal)
-        if held is None or proposal.status != "approved":
+        if held is None or not _may_go_back(held) or proposal.status != "approved":
             raise TooLate
-        held.status, held.problem = "recalled", reason
-        held.save(update_fields=["status", "problem"])
+        take_back(held, reason)
         try:
             shown = preview_again(proposal, current, head)
             why = f"Recalled by {actor.name}."
@@ -69,9 +68,20 @@ def recall_execution(*, actor: Actor, execution_id: UUID, reason: str, now: date
     Raises: TooLate (409), Forbidden (403), Invalid (422), NotFound (404).
     """
     found = queries.execution(actor.workspace_id, execution_id)
-    if found.status not in lifecycle.UNSENT:
+    if not _may_go_back(found):
         raise TooLate
     recall(actor=actor, proposal_id=found.proposal_id, reason=reason, now=now)
+
+
+def take_back(execution: Execution, reason: str) -> None:
+    """Mark a locked execution as recalled; whoever has claimed it does not send it."""
+    execution.status, execution.problem = "recalled", reason
+    execution.lease_until = execution.next_at = None
+    execution.save(update_fields=["status", "problem", "lease_until", "next_at"])
+
+
+def _may_go_back(execution: Execution) -> bool:
+    return lifecycle.may_be_taken_back(execution.status, was_sent=execution.was_sent)
 
 
 def _refuse_unless_allowed(actor: Actor, proposal: Proposal) -> None:

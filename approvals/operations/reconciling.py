@@ -6,7 +6,6 @@ list is settled by it. Every other difference is kept until a person has seen to
 """
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,12 +29,16 @@ from approvals.operations.nudging import nudge
 from approvals.operations.recording import observe
 from approvals.operations.testing_connectors import find_offered
 from approvals.policy import says_something
+from approvals.queries.involving import involved_in
 from console.access.rights import allows
 from console.actors import Actor, system
 from console.canonical import Json
 from console.errors import Conflict, Forbidden, Invalid, NotFound
 from console.ledger.operations.appending import append
 from console.live import ring
+from console.locking import Busy
+from console.steady import steady
+from console.supervision.alive import get_on
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +84,7 @@ class _Tally:
     resolved: int = 0
     differing: int = 0
     new: int = 0
+    skipped: int = 0
 
     def to_json(self) -> dict[str, Json]:
         """Return what the row keeps."""
@@ -129,14 +133,18 @@ def ask_for_reconciliation(*, actor: Actor, name: str, now: datetime) -> None:
 
 
 def reconcile_due(connectors: Mapping[str, Reachable], *, now: datetime) -> int:
-    """Compare every connector whose time has come, or that a person asked for; return how many."""
+    """Compare one connector whose time has come, or that a person asked for; return how many.
+
+    Only one, so that what came into doubt meanwhile is not kept waiting by the others.
+    """
     _close_cut_off(now)
     listing = [name for name, each in connectors.items() if each.public.can_list]
     rows = Connector.objects.filter(name__in=listing, can_list=True, is_offered=True)
-    due = [row for row in rows.order_by("id") if _is_due(row, now)]
-    for row in due:
-        reconcile(connectors[row.name], row.id, since=_since(row, now), until=now, now=now)
-    return len(due)
+    row = next((row for row in rows.order_by("id") if _is_due(row, now)), None)
+    if row is None:
+        return 0
+    reconcile(connectors[row.name], row.id, since=_since(row, now), until=now, now=now)
+    return 1
 
 
 def _is_due(row: Connector, now: datetime) -> bool:
@@ -173,6 +181,7 @@ def reconcile(
         _hold_theirs_against_ours(connector, run)
         # Only a whole list says that something is not in it.
         _hold_ours_against_theirs(run)
+        problem = _about_skipped(run.tally.skipped)
     except NotReached as error:
         problem = str(error)[:500] or "The provider was not reached."
     except _TooLong:
@@ -184,6 +193,12 @@ def reconcile(
     return run.row.id
 
 
+def _about_skipped(count: int) -> str:
+    if not count:
+        return ""
+    return f"Of {count} nothing could be kept, because others held them; they are compared again."
+
+
 def _begin(row_id: UUID, since: datetime, until: datetime, now: datetime) -> _Run:
     connector = Connector.objects.select_related("workspace").get(id=row_id)
     row = Reconciliation.objects.create(
@@ -193,14 +208,15 @@ def _begin(row_id: UUID, since: datetime, until: datetime, now: datetime) -> _Ru
         until=until,
         began_at=now,
     )
-    return _Run(row, connector, _Tally(), now, time.monotonic())
+    return _Run(row, connector, _Tally(), now, steady())
 
 
 def _hold_theirs_against_ours(connector: Reachable, run: _Run) -> None:
     wide = run.settle + SLACK
-    deadline = time.monotonic() + LIST_SECONDS
+    deadline = steady() + LIST_SECONDS
     lines = connector.listed(run.row.since - wide, run.row.until + wide, deadline)
     for batch in _in_parts(lines):
+        get_on()
         run.tally.theirs += len(batch)
         if run.tally.theirs > LINES_AT_MOST:
             raise _TooLong
@@ -266,6 +282,7 @@ def _known(ids: Sequence[UUID]) -> dict[UUID, _Ours]:
 
 def _hold_ours_against_theirs(run: _Run) -> None:
     for batch in _in_batches(run):
+        get_on()
         run.tally.ours += len(batch)
         missing = [
             (key, status)
@@ -310,10 +327,15 @@ def _say_absent(execution_id: UUID, run: _Run) -> None:
 
 
 def _observe(execution_id: UUID, found: Finding, run: _Run) -> str:
+    """Keep what their list says of one, and return how it stands; one that is busy is skipped."""
     actor = system("reconciler", run.row.workspace_id)
-    return observe(
-        actor=actor, execution_id=execution_id, source="statement", finding=found, now=run.now
-    )
+    try:
+        return observe(
+            actor=actor, execution_id=execution_id, source="statement", finding=found, now=run.now
+        )
+    except Busy:
+        run.tally.skipped += 1
+        return ""
 
 
 def _keep(found: Sequence[Difference], run: _Run) -> None:
@@ -328,7 +350,7 @@ def _end(run: _Run, problem: str) -> None:
         # Somebody who asked meanwhile is answered by another one.
         asked = Connector.objects.filter(id=run.connector.id, compare_asked_at__lte=run.now)
         asked.update(compare_asked_at=None)
-        row.ended_at = run.now + timedelta(seconds=time.monotonic() - run.clock)
+        row.ended_at = run.now + timedelta(seconds=steady() - run.clock)
         row.problem, row.counts = problem, tally.to_json()
         row.save(update_fields=["ended_at", "problem", "counts"])
         if tally.new:
@@ -342,7 +364,8 @@ def _end(run: _Run, problem: str) -> None:
 def close_discrepancy(*, actor: Actor, discrepancy_id: UUID, note: str, now: datetime) -> None:
     """Keep that somebody has seen to a difference, and what they found.
 
-    By a person who may say what becomes of effects in doubt, or looks after connectors.
+    By a person who may say what becomes of effects in doubt, or looks after connectors, and who had
+    no part in the execution that it is about.
     Locks: the discrepancy.
     Raises: Forbidden (403), NotFound (404), AlreadyClosed (409), Invalid (422).
     """
@@ -358,11 +381,20 @@ def close_discrepancy(*, actor: Actor, discrepancy_id: UUID, note: str, now: dat
             raise NotFound
         if row.closed_at is not None:
             raise AlreadyClosed
+        _refuse_if_involved(actor, row)
         row.closed_at, row.closed_by_id, row.note = now, UUID(actor.id), note.strip()
         row.save(update_fields=["closed_at", "closed_by", "note"])
         body: dict[str, Json] = {"kind": row.kind, "key": row.key, "note": row.note}
         append(actor, "discrepancy.closed", f"discrepancy:{row.id}", body)
         ring("outside", actor.workspace_id)
+
+
+def _refuse_if_involved(actor: Actor, row: Discrepancy) -> None:
+    if row.execution is None:
+        return
+    involved = involved_in(row.execution)
+    if actor.ref in {*involved.lineage, *involved.deciders}:
+        raise Forbidden("You took part in what this is about, so others see to the difference.")
 
 
 def _may_close(actor: Actor) -> bool:

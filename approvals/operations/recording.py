@@ -14,9 +14,10 @@ from uuid import UUID
 from django.db import OperationalError, transaction
 
 from approvals.connectors.protocol import Finding, Outcome, Receipt, Word
+from approvals.doubt import speaks_for_itself
 from approvals.models import Attempt, Execution, Observation, Resolution
 from approvals.operations.differing import note_contradiction
-from approvals.operations.doubting import doubt, doubt_again
+from approvals.operations.doubting import doubt, mark_again, tell_again
 from approvals.operations.executing import ring_after
 from approvals.operations.finding import find_execution
 from approvals.operations.giving_up import PROBLEM_AT_MOST, drop
@@ -42,8 +43,8 @@ _SAYS: Final[dict[Outcome, Word]] = {
     "refused": "refused",
     "unknown": "unclear",
 }
-# An answer to our own bytes or question speaks for itself; what others tell us names a reference.
-_ANSWERS: Final = frozenset({"late_answer", "inquiry"})
+NOT_SENT: Final = "Its time was over before the first byte; nothing was sent."
+SAID_EXECUTED: Final = "It was to be sent again, and something says that it had happened."
 NO_REASON: Final = "It refused without a reason."
 
 
@@ -79,10 +80,11 @@ def _conclude(
 ) -> None:
     if receipt.outcome == "acknowledged":
         succeed(execution, ground, actor, reference=attempt.reference)
-    elif receipt.outcome == "refused" and not _may_have_happened(execution, attempt):
-        fail(execution, ground, actor, f"The provider refused it: {attempt.answer or NO_REASON}")
     elif known := _known_executed(execution):
         succeed(execution, ground, actor, reference=known.reference)
+    elif receipt.outcome == "refused" and not _may_have_happened(execution, attempt):
+        said = f"The provider refused it: {attempt.answer or NO_REASON}"
+        fail(execution, ground, actor, NOT_SENT if attempt.answer == NOT_SENT else said)
     else:
         why = attempt.answer or "No answer came that says whether it happened."
         execution.proposal = ground.proposal
@@ -90,9 +92,9 @@ def _conclude(
 
 
 def _known_executed(execution: Execution) -> Observation | None:
-    """Return what came while this was being sent again and says that it had happened before."""
-    rows = Observation.objects.filter(execution=execution, says="executed", source__in=_ANSWERS)
-    return rows.order_by("-at").first()
+    """Return what says for certain that it has happened, as while it was being sent again."""
+    rows = Observation.objects.filter(execution=execution, says="executed").order_by("-at")
+    return next((row for row in rows if speaks_for_itself(row.source, row.reference)), None)
 
 
 def _may_have_happened(execution: Execution, attempt: Attempt) -> bool:
@@ -145,8 +147,8 @@ def _observe(
         detail=detail,
         at=ground.now,
     )
-    if finding.says == "executed" and source != "person":
-        doubt_again(execution, now=ground.now)
+    is_doubted = finding.says == "executed" and source != "person"
+    is_doubted = is_doubted and mark_again(execution, SAID_EXECUTED, ground.now)
     note_contradiction(execution, finding.says, reference, ground.now)
     body: dict[str, Json] = {"source": source, "says": finding.says, "reference": reference}
     settled = _settled_by(execution, source, finding)
@@ -154,6 +156,9 @@ def _observe(
         succeed(execution, ground, actor, reference=reference)
     elif settled == "refused":
         fail(execution, ground, actor, f"The provider says it refused it: {detail or NO_REASON}")
+    elif is_doubted:
+        execution.proposal = ground.proposal
+        tell_again(execution, actor=actor, why=SAID_EXECUTED, now=ground.now)
     append(actor, "execution.observed", f"proposal:{ground.proposal.id}", body)
     announce(ground.proposal.id, execution.workspace_id)
     ring("outside", execution.workspace_id)
@@ -161,11 +166,9 @@ def _observe(
 
 def _settled_by(execution: Execution, source: Source, finding: Finding) -> Word | None:
     """Return what an observation settles a doubt as, or nothing."""
-    if execution.status != "in_doubt" or source == "person":
+    if execution.status != "in_doubt" or finding.says not in {"executed", "refused"}:
         return None
-    if finding.says not in {"executed", "refused"}:
-        return None
-    if source not in _ANSWERS and not finding.reference:
+    if not speaks_for_itself(source, finding.reference):
         return None
     if finding.says == "refused" and source == "late_answer" and _sent_more_than_once(execution):
         return None
@@ -248,9 +251,15 @@ def _captured(ground: Ground, actor: Actor, keep_problem: Callable[[str], None])
 
 
 def fail(execution: Execution, ground: Ground, actor: Actor, why: str) -> None:
-    """Let it fail: nothing happened outside; part of the caller's transaction."""
+    """Let it fail: nothing happened outside; part of the caller's transaction.
+
+    Where something has said otherwise, that stands open as a difference.
+    """
     execution.lease_until = execution.next_at = None
     execution.save(update_fields=["lease_until", "next_at"])
+    if known := _known_executed(execution):
+        execution.status = "failed"
+        note_contradiction(execution, known.says, known.reference, ground.now)
     drop(execution, ground, actor, why)
     ring("outside", execution.workspace_id)
 

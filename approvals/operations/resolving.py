@@ -1,21 +1,23 @@
 """Let people who had no part in an execution in doubt say what became of it; two settle it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar, get_args
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from approvals import doubt
-from approvals.doubt import Involved, Seen, Sending, Verdict, Word
-from approvals.models import Attempt, Connector, Decision, Execution, Resolution
+from approvals.doubt import Seen, Verdict, Word
+from approvals.models import Attempt, Execution, Resolution
 from approvals.operations.finding import find_execution
 from approvals.operations.nudging import nudge
 from approvals.operations.recording import fail, succeed
 from approvals.operations.settling import announce
 from approvals.operations.verifying import Ground
 from approvals.policy import says_something
+from approvals.queries.involving import involved_in
+from approvals.queries.promises import sending_of
 from console.access.rights import allows
 from console.actors import Actor
 from console.canonical import Json
@@ -24,7 +26,6 @@ from console.ledger.operations.appending import append
 from console.live import ring
 
 EVIDENCE_AT_MOST, REFERENCE_AT_MOST = 1_000, 200
-NEVER = timedelta(days=36_500)
 
 
 class NotToResolve(Forbidden):
@@ -81,7 +82,7 @@ def take_over(*, actor: Actor, execution_id: UUID, now: datetime) -> None:
     """
     with transaction.atomic(durable=True):
         execution, ground = find_execution(actor, execution_id, now)
-        _refuse_unless_may(actor, ground)
+        _refuse_unless_may(actor, execution)
         _refuse_unless_in_doubt(execution)
         if str(execution.owner_id) == actor.id:
             return
@@ -112,7 +113,7 @@ def resolve(
     saying = _usable(verdict, reference, evidence)
     with transaction.atomic(durable=True):
         execution, ground = find_execution(actor, execution_id, now)
-        _refuse_unless_may(actor, ground)
+        _refuse_unless_may(actor, execution)
         # A double click answers like the first one, also where that one settled it.
         if _said_before(actor, execution, attempt_number, saying):
             return execution.status
@@ -141,18 +142,9 @@ def _usable(verdict: str, reference: str, evidence: str) -> _Saying:
     return _Saying(known[verdict], named, evidence.strip())
 
 
-def involved_in(ground: Ground) -> Involved:
-    """Return who had a part in an execution, or decided on it."""
-    rows = Decision.objects.filter(
-        proposal=ground.proposal, revision=ground.current.number
-    ).values_list("person", "stands_for")
-    deciders = {f"person:{each}" for row in rows for each in row} - {"person:None"}
-    return Involved({*ground.current.lineage, *ground.proposal.lineage}, deciders)
-
-
-def _refuse_unless_may(actor: Actor, ground: Ground) -> None:
-    may = allows(actor.roles, "resolve")
-    if objection := doubt.objection_to_person(actor.ref, involved_in(ground), may_resolve=may):
+def _refuse_unless_may(actor: Actor, execution: Execution) -> None:
+    may, involved = allows(actor.roles, "resolve"), involved_in(execution)
+    if objection := doubt.objection_to_person(actor.ref, involved, may_resolve=may):
         raise NotToResolve(objection)
 
 
@@ -182,28 +174,10 @@ def _refuse_to_send(execution: Execution, attempt: Attempt, now: datetime) -> No
         raise MayNotBeSent(f"{objection} Nothing was recorded.")
 
 
-def sending_of(execution: Execution, attempt: Attempt) -> Sending:
-    """Return what matters of a sending; a connector that nobody announces any more never settles.
-
-    Its promises may be others by now, so what it says of itself counts, not what it said then.
-    """
-    rows = Connector.objects.filter(workspace=execution.workspace_id, name=attempt.connector)
-    row = rows.first()
-    if row is None:
-        return Sending("blind", attempt.sent_at, NEVER)
-    kept = row.retention_seconds
-    return Sending(
-        attempt.retry_class,
-        attempt.sent_at,
-        timedelta(seconds=row.settle_seconds),
-        None if kept is None else timedelta(seconds=kept),
-    )
-
-
 def _record(
     actor: Actor, execution: Execution, number: int, saying: _Saying, now: datetime
 ) -> None:
-    Resolution.objects.create(
+    row = Resolution(
         workspace_id=execution.workspace_id,
         execution=execution,
         attempt_number=number,
@@ -213,6 +187,12 @@ def _record(
         evidence=saying.evidence,
         at=now,
     )
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        # All else was asked for under the locks: who left us meanwhile, the database knows.
+        raise NotToResolve from None
 
 
 def _conclude(

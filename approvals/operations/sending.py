@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 
+from approvals import retrying
 from approvals.connectors.protocol import (
     CannotBuild,
     Connector,
@@ -25,18 +27,19 @@ from approvals.operations.dispatching import (
     Taken,
     dispatch,
     give_up,
-    order_of,
     put_back,
-    sent_before,
     take,
-    take_again,
 )
-from approvals.operations.recording import keep_answer, record
+from approvals.operations.ordering import order_of, sent_before
+from approvals.operations.recording import NOT_SENT, keep_answer, record
+from approvals.operations.resending import take_again
 from approvals.operations.stopping import SendingStopped
 from console.breakers.operations.guarding import allow, note
 from console.failpoints import fp
 from console.locking import Busy
 from console.spans import span
+from console.steady import steady
+from console.supervision.alive import get_on
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +47,6 @@ Connectors = Mapping[str, Connector]
 RECORD_PAUSE_SECONDS = 0.5
 UNKNOWN_HERE = "The sender has no settings for this connector at the moment."
 LEFT_ALONE = "Its provider failed again and again, and is left alone for a moment."
-NOT_SENT = "Its time was over before the first byte; nothing was sent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,11 @@ class Clock:
     """The time since something began: steady, even where the machine's clock is set meanwhile."""
 
     began_at: datetime
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=steady)
 
     def now(self) -> datetime:
         """Return the time."""
-        return self.began_at + timedelta(seconds=time.monotonic() - self.began)
+        return self.began_at + timedelta(seconds=steady() - self.began)
 
 
 def send_due(connectors: Connectors, *, now: datetime) -> int:
@@ -135,7 +137,9 @@ def _name(taken: Taken) -> str:
 
 def _reached(connector: Connector, order: Order) -> Line:
     fp("send.before_reach")
-    return connector.reach(order, time.monotonic() + connector.public.deadline_seconds)
+    promised = timedelta(seconds=connector.public.deadline_seconds)
+    within = retrying.time_to_send(promised, settings.SEND_LEASE)
+    return connector.reach(order, steady() + within.total_seconds())
 
 
 def _send(taken: Taken, line: Line, request: bytes, clock: Clock) -> None:
@@ -166,6 +170,8 @@ def _record(attempt: Attempt, receipt: Receipt, clock: Clock) -> None:
     """Record an answer, however often the database has to be asked: what is true is kept."""
     fp("send.before_outcome")
     while True:
+        # It waits for the database only, and nothing is gained by forgetting what was answered.
+        get_on()
         try:
             record(attempt, receipt, now=clock.now())
         except Busy:

@@ -4,7 +4,6 @@ Asked for from a page, done by the process that holds the settings; no secret co
 """
 
 import logging
-import time
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -20,6 +19,7 @@ from console.canonical import Json
 from console.errors import Conflict, Forbidden, NotFound
 from console.ledger.operations.appending import append
 from console.live import ring
+from console.steady import steady
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def test_due(connectors: Mapping[str, Reachable], *, now: datetime) -> int:
 
 
 def _reach(connector: Reachable) -> tuple[bool, str]:
-    until = time.monotonic() + connector.public.deadline_seconds
+    until = steady() + connector.public.deadline_seconds
     try:
         return True, connector.test(until)
     except NotReached as error:

@@ -412,13 +412,14 @@ def on_their_way(
 def left_the_house(workspace_id: UUID, state_id: UUID, *, after: int) -> list[Execution]:
     """Return the executions on a State whose effect outside no rollback takes back.
 
-    Only those recorded in snapshots after a number.
+    Only those recorded in snapshots after a number, and those that the record could not follow,
+    which stand in no snapshot.
     """
     rows = Execution.objects.filter(
-        workspace=workspace_id,
-        status__in=lifecycle.DONE,
-        proposal__state=state_id,
-        proposal__action_type__leaves_house=True,
-        snapshot_number__gt=after,
+        workspace=workspace_id, status__in=lifecycle.DONE, proposal__state=state_id
     )
-    return list(rows.select_related("proposal__action_type").order_by("snapshot_number"))
+    outside = Q(proposal__action_type__leaves_house=True) | ~Q(retry_class="local")
+    unrecorded = Q(snapshot_number=None) & ~Q(retry_class="local")
+    rows = rows.filter(outside, Q(snapshot_number__gt=after) | unrecorded)
+    found = rows.select_related("proposal__action_type").order_by("snapshot_number", "executed_at")
+    return list(found)

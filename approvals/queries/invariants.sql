@@ -346,21 +346,81 @@ WHERE e.status IN ('failed', 'recalled') AND a.outcome <> 'refused'
     AND 2 > (
         SELECT count(DISTINCT r.person_id)
         FROM approvals_resolution r
-        WHERE r.execution_id = e.id AND r.verdict = 'absent'
+        WHERE r.execution_id = e.id AND r.verdict IN ('absent', 'send_again')
     );
+
+-- name: what failed or was recalled did not happen, unless it stands open as a difference
+SELECT e.id
+FROM approvals_execution e
+JOIN approvals_observation o ON o.execution_id = e.id AND o.says = 'executed'
+WHERE e.status IN ('failed', 'recalled')
+    AND (o.source IN ('late_answer', 'inquiry')
+        OR (o.source IN ('callback', 'statement') AND o.reference <> ''))
+    AND NOT EXISTS (
+        SELECT
+        FROM approvals_discrepancy d
+        WHERE d.execution_id = e.id AND d.kind = 'differs'
+    );
+
+-- name: what was sent is not taken back
+SELECT e.id
+FROM approvals_execution e
+WHERE e.request_digest <> '' AND e.status IN ('recalled', 'quarantined');
 
 -- name: nobody says what became of what they took part in or decided on
 SELECT x.id
 FROM approvals_resolution x
 JOIN approvals_execution e ON e.id = x.execution_id
-JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
-WHERE r.lineage ? ('person:' || x.person_id)
+JOIN approvals_proposal p ON p.id = e.proposal_id
+WHERE p.lineage ? ('person:' || x.person_id)
+    OR EXISTS (
+        SELECT
+        FROM approvals_revision r
+        WHERE r.proposal_id = p.id AND r.lineage ? ('person:' || x.person_id)
+    )
     OR EXISTS (
         SELECT
         FROM approvals_decision d
-        WHERE d.proposal_id = e.proposal_id AND d.revision = e.revision
-            AND x.person_id IN (d.person_id, d.stands_for_id)
+        WHERE d.proposal_id = p.id AND x.person_id IN (d.person_id, d.stands_for_id)
+    )
+    OR EXISTS (
+        SELECT FROM approvals_breakglass b WHERE b.proposal_id = p.id AND b.person_id = x.person_id
     );
+
+-- name: what has a key is sent again by itself only while its key is young
+SELECT a.id
+FROM approvals_attempt a
+JOIN approvals_attempt first ON first.execution_id = a.execution_id AND first.number = 1
+JOIN approvals_execution e ON e.id = a.execution_id
+JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
+-- Other settings than those that were approved say nothing of what was promised then.
+JOIN approvals_connector c ON c.workspace_id = a.workspace_id AND c.name = a.connector
+    AND c.digest = r.outlet->>'digest'
+WHERE a.retry_class = 'keyed' AND a.number > 1
+    AND a.sent_at > first.sent_at + interval '1 minute'
+        + 0.8 * coalesce(c.retention_seconds, 0) * interval '1 second'
+    AND NOT EXISTS (
+        SELECT
+        FROM approvals_resolution x
+        WHERE x.execution_id = a.execution_id AND x.attempt_number = a.number - 1
+            AND x.verdict = 'send_again'
+    );
+
+-- name: a person has something sent again after its provider found it absent, in its own time
+SELECT x.id
+FROM approvals_resolution x
+JOIN approvals_attempt a ON a.execution_id = x.execution_id AND a.number = x.attempt_number
+JOIN approvals_execution e ON e.id = x.execution_id
+JOIN approvals_revision r ON r.proposal_id = e.proposal_id AND r.number = e.revision
+LEFT JOIN approvals_connector c ON c.workspace_id = a.workspace_id AND c.name = a.connector
+    AND c.digest = r.outlet->>'digest'
+WHERE x.verdict = 'send_again' AND (a.retry_class = 'blind' OR NOT EXISTS (
+    SELECT
+    FROM approvals_observation o
+    WHERE o.execution_id = x.execution_id AND o.says = 'absent' AND o.source <> 'person'
+        AND o.at <= x.at
+        AND o.at >= a.sent_at + coalesce(c.settle_seconds, 0) * interval '1 second'
+));
 
 -- name: every sending stands in the ledger
 SELECT a.id

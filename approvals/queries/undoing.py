@@ -9,10 +9,13 @@ from approvals.undoing import CannotUndo, Effected, Undoing
 from console.canonical import Json
 
 
-def effect_of(workspace_id: UUID, proposal_id: UUID, number: int) -> Execution | None:
-    """Return the execution that wrote a snapshot for a proposal, or nothing."""
+def effect_of(
+    workspace_id: UUID, proposal_id: UUID, number: int, *, execution_id: UUID | None = None
+) -> Execution | None:
+    """Return the execution of a proposal that is named, or that wrote a snapshot, or nothing."""
     rows = Execution.objects.filter(workspace=workspace_id, proposal=proposal_id)
-    return rows.select_related("proposal__action_type").filter(snapshot_number=number).first()
+    rows = rows.filter(id=execution_id) if execution_id else rows.filter(snapshot_number=number)
+    return rows.select_related("proposal__action_type").first()
 
 
 def undoing_of(execution: Execution, now: datetime) -> Undoing | None:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from approvals import doubt
-from approvals.doubt import Involved, Seen, Word
+from approvals.doubt import Seen, Word
 from approvals.formats import Segment
-from approvals.operations.resolving import EVIDENCE_AT_MOST, sending_of
+from approvals.operations.recording import NOT_SENT
+from approvals.operations.resolving import EVIDENCE_AT_MOST
 from approvals.queries import outside as queries
+from approvals.queries.involving import involved_in
 from approvals.queries.outside import Outside
+from approvals.queries.promises import sending_of
 from approvals.showing.carrying import after_silence, promise
 from approvals.showing.outside import amount_of, left
 from approvals.showing.texts import told
@@ -21,7 +24,7 @@ from console.errors import Refused
 from console.words import listed
 
 if TYPE_CHECKING:
-    from approvals.models import Attempt, Observation, Resolution
+    from approvals.models import Attempt, Execution, Observation, Resolution
 
 # How much of a request is laid before a reader; its digest is of all of it.
 BYTES_SHOWN = 20_000
@@ -45,6 +48,10 @@ _OUTCOMES = {
     "": ("sent", "No answer has come yet."),
 }
 _UNSENT = "Until it is sent, whoever approved it, or an admin, takes it back on its proposal."
+_GOES_AGAIN = (
+    "Nothing at this moment: it was sent before, and a person had it sent again. If it cannot be,"
+    " it is in doubt once more."
+)
 _NOTHING_TO_DO = {
     "held": _UNSENT,
     "ready": _UNSENT,
@@ -246,7 +253,7 @@ def _sending(attempt: "Attempt") -> Iterator[Moment]:
         request=_request(attempt),
     )
     if attempt.ended_at:
-        icon, says = _OUTCOMES[attempt.outcome]
+        icon, says = _outcome(attempt)
         status = attempt.answer_status
         yield Moment(
             attempt.ended_at,
@@ -275,8 +282,14 @@ def _has_answered(attempt: "Attempt") -> bool:
     return attempt.ended_at is not None
 
 
+def _outcome(attempt: "Attempt") -> tuple[str, str]:
+    if attempt.answer == NOT_SENT:
+        return "rejected", "Nothing was sent."
+    return _OUTCOMES[attempt.outcome]
+
+
 def _answer(attempt: "Attempt") -> Finding:
-    icon, says = _OUTCOMES[attempt.outcome]
+    icon, says = _outcome(attempt)
     source = f"The answer to attempt {attempt.number}"
     at = attempt.ended_at or attempt.sent_at
     return Finding(at, source, icon, says, told(attempt.reference), told(attempt.answer))
@@ -372,14 +385,20 @@ def acting(
     if row.status == "compensation_failed":
         return {**shown, "act": "undo_again", "may_undo": allows(actor.roles, "resolve")}
     if row.status != "in_doubt":
-        return {**shown, "act_says": [_NOTHING_TO_DO.get(row.status, "Nothing is open.")]}
+        return {**shown, "act_says": [_nothing_to_do(row)]}
     return {**shown, "act": "resolve", **_resolving(found, actor, now)}
+
+
+def _nothing_to_do(row: "Execution") -> str:
+    if row.was_sent and _NOTHING_TO_DO.get(row.status) == _UNSENT:
+        return _GOES_AGAIN
+    return _NOTHING_TO_DO.get(row.status, "Nothing is open.")
 
 
 def _resolving(found: Outside, actor: Actor, now: datetime) -> dict[str, Any]:
     row = found.execution
     barred = doubt.objection_to_person(
-        actor.ref, _involved(found), may_resolve=allows(actor.roles, "resolve")
+        actor.ref, involved_in(row), may_resolve=allows(actor.roles, "resolve")
     )
     not_again = _not_again(found, now)
     return {
@@ -394,14 +413,6 @@ def _resolving(found: Outside, actor: Actor, now: datetime) -> dict[str, Any]:
         and allows(actor.roles, "resolve"),
         "evidence_at_most": EVIDENCE_AT_MOST,
     }
-
-
-def _involved(found: Outside) -> Involved:
-    """Return who had a part in it, or decided on it."""
-    deciders = {row.person_id for row in found.decisions}
-    deciders |= {row.stands_for_id for row in found.decisions if row.stands_for_id}
-    lineage = {*found.revision.lineage, *found.execution.proposal.lineage}
-    return Involved(lineage, {f"person:{each}" for each in deciders})
 
 
 def _not_again(found: Outside, now: datetime) -> str:

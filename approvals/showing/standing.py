@@ -40,11 +40,12 @@ class Standing:
     snapshot_number: int | None = None
     problem: str = ""
     outside: UUID | None = None
+    was_sent: bool = False
 
     @property
     def may_be_recalled(self) -> bool:
         """Say whether not a byte of it has left, so that it can be taken back."""
-        return self.status in lifecycle.UNSENT
+        return lifecycle.may_be_taken_back(self.status, was_sent=self.was_sent)
 
 
 def standing(found: Detail, agreed: Agreement) -> Standing:
@@ -81,7 +82,8 @@ def _approved(found: Detail, agreed: Agreement) -> Standing:
     if execution.status in _ON_ITS_WAY:
         status = execution.status
         at = execution.sent_at or proposal.settled_at
-        return Standing(status, _ON_ITS_WAY[status], sentence, at, outside=execution.id)
+        label, was_sent = _ON_ITS_WAY[status], execution.was_sent
+        return Standing(status, label, sentence, at, outside=execution.id, was_sent=was_sent)
     if execution.status == "held":
         until, outside = execution.due_at, execution.id if execution.connector else None
         return Standing(

@@ -4,11 +4,12 @@ Run by the owner of the tables after every migration; twice is once. What the ow
 may: a role that owns no table cannot switch a trigger off, cut a table off, or let a constraint go.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from console.database.base import SETTING
 from console.database.privileges import (
@@ -31,6 +32,8 @@ ROLES = (WEB, WORKER, SENDER, AUDITOR)
 HERE = f"(SELECT nullif(current_setting('{SETTING}', true), '')::uuid)"
 # With the eyes of the owner; see console/access/migrations/0003.
 FUNCTIONS = ("workspaces_of_person(uuid)", "token_with_digest(text)")
+# How long a table is waited for, how often, and how long others go first in between.
+WAITS, TRIES, PAUSE_SECONDS = "500ms", 20, 0.5
 # The former role works on as it did until the last process of before is gone.
 _FORMER_DOES = "read add change remove"
 _FORMER_STAYS = "read add"
@@ -63,14 +66,17 @@ class Policy:
 
 
 def grant_roles() -> None:
-    """Make what is missing, and take what is too much. Locks: a table only where its rows change.
+    """Make what is missing, and take what is too much.
 
-    Raises: ProgrammingError for whoever does not own the tables or may not make roles.
+    Locks: one table after the other, and only where its policies change; whoever works meanwhile
+    waits for a moment, and neither waits for two. Time: some seconds beside much traffic.
+    Raises: ProgrammingError for whoever does not own the tables or may not make roles;
+    OperationalError when a table cannot be had.
     """
+    former = make_roles()
+    _protect(former=former)
     with transaction.atomic():
-        former = make_roles()
         _run(_grants(_existing(), former=former))
-        _protect(former=former)
 
 
 def make_roles() -> bool:
@@ -150,7 +156,23 @@ def _protect(*, former: bool) -> None:
         wanted = policies_of(name, TABLES[name], owner=owner, former=former)
         there = made.get(name, {})
         if there != {policy.name: policy.digest for policy in wanted}:
-            _run(_replaced(name, there, wanted))
+            _patiently(_replaced(name, there, wanted))
+
+
+def _patiently(statements: Iterator[str]) -> None:
+    """Run statements about one table in a transaction of their own, as soon as it can be had."""
+    whole = [f"SET LOCAL lock_timeout = '{WAITS}'", *statements]
+    for left in reversed(range(TRIES)):
+        try:
+            with transaction.atomic():
+                _run(whole)
+        except OperationalError:
+            # Everybody else waits behind us: after a short time they go first.
+            if not left:
+                raise
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
 
 
 def _replaced(table: str, there: dict[str, str], wanted: list[Policy]) -> Iterator[str]:

@@ -4,7 +4,6 @@ One POST: to addresses that were looked at, no proxy, no redirect, no cookie, on
 of it, and only the beginning of the answer is kept.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from http import HTTPStatus
 from console.reaching.connecting import Unreached, connect
 from console.reaching.exchanging import Answered, NoAnswer, NotWritten, Request, exchange
 from console.reaching.targets import BadTarget, Reach, Target, target
+from console.steady import steady
 
 TIMEOUT_SECONDS = 5.0
 ANSWER_CHARACTERS = 500
@@ -41,7 +41,7 @@ def post(
     timeout: float = TIMEOUT_SECONDS,
 ) -> Answer:
     """Send a message once and return what came of it; it never raises for what a host does."""
-    until = time.monotonic() + timeout
+    until = steady() + timeout
     try:
         wanted = target(url, allowed)
         answer = _exchanged(wanted, allowed, _message(wanted, body, headers), until)

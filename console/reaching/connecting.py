@@ -8,7 +8,6 @@ import io
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from queue import Empty, SimpleQueue
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from console.reaching.targets import PLAIN, BadTarget, Reach, Target, addresses
+from console.steady import steady
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -37,7 +37,7 @@ class Unreached(Exception):
 
 def left(until: float) -> float:
     """Return the seconds that are left. Raises: TimeoutError."""
-    seconds = until - time.monotonic()
+    seconds = until - steady()
     if seconds <= 0:
         raise TimeoutError("The time is over.")
     return seconds
@@ -78,7 +78,7 @@ class Wire:
 
     def is_quiet(self) -> bool:
         """Tell whether there is time, and a host that is still there and has said nothing yet."""
-        if self._until <= time.monotonic():
+        if self._until <= steady():
             return False
         self._socket.settimeout(0)
         try:

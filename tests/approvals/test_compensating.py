@@ -12,13 +12,14 @@ from agents.models import Restoration
 from agents.operations import restoring
 from agents.operations.restoring import carry_on
 from approvals import queries as approvals
-from approvals.connectors.protocol import Receipt
+from approvals.connectors.protocol import Finding, Receipt
 from approvals.effects import Measure
 from approvals.models import ActionType, Compensation, Execution, Proposal, Revision
 from approvals.operations.compensating import NotToCompensate, compensate_again
 from approvals.operations.deciding import InLineage
 from approvals.operations.expiring import expire_due
 from approvals.operations.rebasing import rebase_all
+from approvals.operations.recording import observe
 from approvals.operations.registering import ActionTypeSpec, ActionTypeUnusable, declare
 from approvals.operations.sending import send_due
 from approvals.operations.undoing import BeyondOriginal, NotItsTurn, refuse_unless_its_turn
@@ -33,8 +34,19 @@ from approvals.undoing import (
 )
 from console.errors import Forbidden, Invalid, NotFound
 from console.notices.models import Event
+from snapshots.diff import Change
 from tests.agents.turning_back import Scene
-from tests.approvals.wires import A_DAY, DONE, RECALLED, SILENCE, Bank, furnish, read, wire
+from tests.approvals.wires import (
+    A_DAY,
+    DONE,
+    RECALLED,
+    SILENCE,
+    Bank,
+    doubtful,
+    furnish,
+    read,
+    wire,
+)
 from tests.story import ANYTHING, BOOK, now
 
 AT = datetime.fromisoformat("2026-03-02T12:00:00+00:00")
@@ -178,6 +190,32 @@ class TestOpening:
         assert statuses(row) == ["compensated"]
         assert len(scene.cast.content()["recalls"]) == 1
         assert "execution.compensated" in scene.cast.said()
+
+    def test_finds_what_the_record_could_not_follow(self, scene: Scene, bank: Bank) -> None:
+        found = doubtful(scene.cast, bank)
+        scene.cast.move_world(Change("replace", "/balance", 1000, 5))
+        observe(
+            actor=scene.cast.setup,
+            execution_id=found,
+            source="inquiry",
+            finding=Finding("executed", "B-7"),
+            now=now(),
+        )
+        assert (read(found).status, read(found).snapshot_number) == ("succeeded", None)
+        scene.cast.move_world(Change("replace", "/balance", 5, 6))
+        scene.cast.move_world(Change("replace", "/balance", 6, 7))
+        # What was written afterwards may know of it; what stood then does not.
+        assert scene.read(scene.plan(3)).plan["outside"] == []
+        assert len(scene.read(scene.plan(2)).plan["outside"]) == 1
+        [line] = scene.read(scene.plan(1)).plan["outside"]
+        assert (line["number"], line["is_recorded"]) == (2, False)
+        scene.back(1)
+        [one] = owed()
+        assert (one.execution_id, back_of(one).title) == (found, "Recall 70 to V7")
+        assert read(found).status == "compensating"
+        # What was rolled away once is not rolled away again.
+        scene.cast.move_world(Change("replace", "/balance", 1000, 8))
+        assert scene.read(scene.plan(1)).plan["outside"] == []
 
     def test_is_told_in_the_plan(self, scene: Scene, bank: Bank) -> None:
         found = wire(scene.cast, bank)

@@ -6,12 +6,17 @@ import pytest
 from django.conf import settings
 
 from approvals.models import Attempt, Execution
-from approvals.operations.dispatching import dispatch, order_of, take
+from approvals.operations import doubting
+from approvals.operations.dispatching import dispatch, take
 from approvals.operations.doubting import NO_ANSWER, doubt_overdue, tell_doubts_overdue
+from approvals.operations.ordering import order_of
 from approvals.operations.recording import record
+from approvals.operations.sending import send_due
+from console.breakers.models import Breaker
 from console.ledger import queries as ledger
 from console.locking import Busy
 from console.notices.models import Event, Notice
+from snapshots.operations.creating import create_state
 from tests.approvals.wires import DONE, Bank, doubtful, finders, furnish, read
 from tests.story import Cast, now
 
@@ -88,6 +93,25 @@ def test_tells_once_of_a_doubt_that_lasts_too_long(cast: Cast, bank: Bank) -> No
     assert tell_doubts_overdue(now=row.doubt_due_at) == 1
     assert tell_doubts_overdue(now=row.doubt_due_at) == 0
     assert Event.objects.filter(name="doubt.overdue").count() == 1
+
+
+def test_tells_of_those_behind_the_ones_that_were_told_of(
+    cast: Cast, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubting, "LOOKED_AT", 1)
+    document = cast.content()
+    create_state(actor=cast.setup, key="ledger/second", document=document, reason="", now=now())
+    first = read(doubtful(cast, bank))
+    assert first.doubt_due_at is not None
+    assert tell_doubts_overdue(now=first.doubt_due_at, at_most=1) == 1
+    asked = cast.ask(70, action_type="wire", origin="client:1", state_key="ledger/second")
+    cast.decide(cast.ana, asked)
+    Breaker.objects.all().delete()
+    send_due(bank.connectors, now=now())
+    second = Execution.objects.get(proposal=asked)
+    assert second.doubt_due_at is not None
+    assert tell_doubts_overdue(now=second.doubt_due_at, at_most=1) == 1
+    assert tell_doubts_overdue(now=second.doubt_due_at, at_most=1) == 0
 
 
 def test_keeps_everything_else_off_its_state(cast: Cast, bank: Bank) -> None:

@@ -9,6 +9,7 @@ import pytest
 from approvals.connectors.protocol import Finding, NotReached
 from approvals.doubt import ASKED_AFTER
 from approvals.models import Connector, Observation
+from approvals.operations import inquiring
 from approvals.operations.inquiring import RESENT_FIRST, ask_due
 from approvals.operations.testing_connectors import (
     UNFORESEEN,
@@ -17,6 +18,7 @@ from approvals.operations.testing_connectors import (
     test_due,
 )
 from console.errors import Forbidden, NotFound
+from console.locking import Busy
 from tests.approvals.wires import SETTLE, UNCLEAR, Bank, doubtful, furnish, read
 from tests.story import Cast, now
 
@@ -35,6 +37,10 @@ def cast() -> Cast:
 @pytest.fixture
 def bank(cast: Cast) -> Bank:
     return furnish(cast, Bank())
+
+
+def busy(**_asked: Any) -> str:
+    raise Busy
 
 
 class TestAsking:
@@ -60,6 +66,19 @@ class TestAsking:
         assert (read(found).status, cast.content()["balance"]) == (status, balance)
         assert bank.asked == [found.hex]
         assert cast.ledger_objection() is None
+
+    def test_what_is_busy_is_asked_about_again(
+        self, cast: Cast, bank: Bank, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = doubtful(cast, bank)
+        bank.finding = Finding("executed", "B-4")
+        at = now()
+        with monkeypatch.context() as held:
+            held.setattr(inquiring, "observe", busy)
+            assert ask_due(bank.connectors, now=at) == 1
+        assert read(found).status == "in_doubt"
+        ask_due(bank.connectors, now=at + ASKED_AFTER)
+        assert read(found).status == "succeeded"
 
     def test_waits_before_it_asks_again(self, cast: Cast, bank: Bank) -> None:
         found = doubtful(cast, bank)

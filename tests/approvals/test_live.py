@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from channels.testing import WebsocketCommunicator
 from django.db import connections
 from django.test import Client
 
+from approvals.operations.executing import carry_out_due
 from console.access.operations.granting import revoke_role
 from console.asgi import application
 from console.settings import SESSION_COOKIE_NAME
-from tests.house import ROLES, House
+from tests.house import ROLES, House, now
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAITED_SECONDS = 5
@@ -169,6 +171,21 @@ async def test_a_proposal_shows_each_decision_and_never_pushes_the_form(told: Ho
         await shows(socket, "Needs 1 more")
         await act(told.decide, "ada", proposal)
         assert "snapshot 2" in await shows(socket, "Approved by Ana and Ada")
+
+
+async def test_what_became_of_it_is_told_where_it_was_decided(told: House) -> None:
+    proposal = await act(told.propose, "pay")
+    async with opened(told, "ana", f"proposals/{proposal}/") as socket:
+        await act(told.decide, "ana", proposal)
+        html = await shows(socket, "Held until")
+        _, became = html.split('<hx-partial hx-target="#became" hx-swap="outerMorph">')
+        assert "Held until" in became
+        assert "data-over" not in became
+        await act(carry_out_due, now=now() + timedelta(minutes=1))
+        html = await shows(socket, "snapshot 2")
+        _, became = html.split('<hx-partial hx-target="#became" hx-swap="outerMorph">')
+        assert '<p id="became" data-over>' in became
+        assert "Held until" not in became
 
 
 async def test_a_reader_is_told_that_what_they_type_came_too_late(told: House) -> None:

@@ -445,4 +445,4 @@ class TestRecalling:
         house.decide("ana", proposal)
         answer = house.client("ana").post(house.url("proposals", proposal, "recall"))
         assert answer.status_code == 409
-        assert "carried out already" in answer.content.decode()
+        assert "carried out or sent already" in answer.content.decode()

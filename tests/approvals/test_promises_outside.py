@@ -84,6 +84,12 @@ def come_into_doubt(found: UUID) -> None:
     change(found, status="in_doubt", doubt_due_at=now())
 
 
+def without_promises(table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+
+
 class TestExecution:
     """An execution moves as allowed, and what was sent has its attempt."""
 
@@ -129,6 +135,18 @@ class TestExecution:
     def test_succeeds_only_where_somebody_knows(self, sent: UUID) -> None:
         with refused("what happened outside is known from somebody"):
             change(sent, status="succeeded", problem="x")
+
+    @pytest.mark.parametrize("outcome", ["", "unknown", "acknowledged"])
+    def test_fails_only_where_its_provider_refused_it(self, sent: UUID, outcome: str) -> None:
+        if outcome:
+            Attempt.objects.filter(execution=sent).update(outcome=outcome, ended_at=now())
+        with refused("what was sent fails because its provider refused it"):
+            change(sent, status="failed")
+
+    def test_fails_where_its_provider_refused_it(self, sent: UUID) -> None:
+        Attempt.objects.filter(execution=sent).update(outcome="refused", ended_at=now())
+        change(sent, status="failed")
+        assert execution(sent).status == "failed"
 
     def test_two_are_not_under_way_on_one_state(self, cast: Cast, ready: UUID) -> None:
         other = execution(ready)
@@ -304,9 +322,7 @@ class TestInvariants:
 
     def test_finds_a_resolution_by_somebody_who_decided(self, cast: Cast, sent: UUID) -> None:
         come_into_doubt(sent)
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute("ALTER TABLE approvals_resolution DISABLE TRIGGER USER")
+        without_promises("approvals_resolution")
         Resolution.objects.create(
             workspace=cast.workspace,
             execution_id=sent,
@@ -322,9 +338,53 @@ class TestInvariants:
 
     def test_finds_a_failure_that_nobody_knows_of(self, sent: UUID) -> None:
         Attempt.objects.filter(execution=sent).update(outcome="unknown", ended_at=now())
+        without_promises("approvals_execution")
         change(sent, status="failed")
         found = self.sentences()
         assert "that something did not happen outside is known from somebody" in found
+
+    def test_finds_a_key_that_was_too_old(self, sent: UUID) -> None:
+        come_into_doubt(sent)
+        change(sent, fence=2)
+        attempt(sent, sent_at=now() + timedelta(seconds=0.79 * 86_400), outcome="")
+        young = "what has a key is sent again by itself only while its key is young"
+        assert young not in self.sentences()
+        change(sent, fence=3)
+        attempt(sent, sent_at=now() + timedelta(seconds=0.81 * 86_400), outcome="")
+        assert young in self.sentences()
+
+    def test_finds_what_was_sent_again_though_nobody_missed_it(
+        self, cast: Cast, sent: UUID
+    ) -> None:
+        come_into_doubt(sent)
+        row = execution(sent)
+        for says, after in (("unclear", 70), ("absent", 50)):
+            Observation.objects.create(
+                workspace=cast.workspace,
+                execution=row,
+                source="inquiry",
+                says=says,
+                at=attempts(sent)[0].sent_at + timedelta(seconds=after),
+            )
+        Resolution.objects.create(
+            workspace=cast.workspace,
+            execution=row,
+            attempt_number=1,
+            person_id=UUID(cast.ben.id),
+            verdict="send_again",
+            evidence="asked them",
+            at=now() + timedelta(seconds=100),
+        )
+        early = "a person has something sent again after its provider found it absent, in its own"
+        assert any(each.startswith(early) for each in self.sentences())
+        Observation.objects.create(
+            workspace=cast.workspace,
+            execution=row,
+            source="inquiry",
+            says="absent",
+            at=attempts(sent)[0].sent_at + timedelta(seconds=61),
+        )
+        assert not any(each.startswith(early) for each in self.sentences())
 
     def test_finds_a_sending_that_no_ledger_tells_of(self, claimed: UUID) -> None:
         attempt(claimed)

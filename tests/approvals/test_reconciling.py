@@ -25,6 +25,7 @@ from approvals.operations.reconciling import (
 from approvals.operations.resolving import resolve
 from approvals.operations.testing_connectors import NotOffered
 from console.errors import Forbidden, Invalid, NotFound
+from console.locking import Busy
 from console.notices.models import Event
 from tests.approvals.wires import (
     LATER,
@@ -117,6 +118,11 @@ def compare(cast: Cast, bank: Bank, *lines: Listed) -> Reconciliation:
     return Reconciliation.objects.get(id=run)
 
 
+def busy(**_asked: Any) -> str:
+    """Find the record held by others."""
+    raise Busy
+
+
 def kinds() -> list[tuple[str, str]]:
     """Return what stands open: kind and key."""
     rows = Discrepancy.objects.filter(closed_at=None).order_by("kind")
@@ -143,6 +149,20 @@ class TestComparing:
         assert (read(found).status, read(found).reference) == ("succeeded", "B-6")
         assert run.counts["resolved"] == 1
         assert cast.content()["balance"] == 930
+
+    def test_goes_on_where_one_is_busy_and_compares_that_again(
+        self, cast: Cast, bank: Bank, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = wire(cast, bank)
+        found = doubtful(cast, bank, 30)
+        with monkeypatch.context() as held:
+            held.setattr(reconciling, "observe", busy)
+            run = compare(cast, bank, their(found), their("INV-1"))
+        assert "compared again" in run.problem
+        assert (read(found).status, run.counts["resolved"]) == ("in_doubt", 0)
+        assert kinds() == [("not_ours", "INV-1"), ("not_theirs", first.hex)]
+        assert compare(cast, bank, their(found)).problem == ""
+        assert read(found).status == "succeeded"
 
     def test_says_of_a_doubt_that_it_is_not_there(self, cast: Cast, bank: Bank) -> None:
         found = doubtful(cast, bank)
@@ -291,7 +311,15 @@ class TestWhen:
     """Every so often, and when a person asks."""
 
     def due(self, bank: Bank, after: timedelta = timedelta(0)) -> int:
-        return reconcile_due(bank.connectors, now=now() + after)
+        """Compare all that is due, one in each pass."""
+        at, count = now() + after, 0
+        while reconcile_due(bank.connectors, now=at):
+            count += 1
+        return count
+
+    def test_one_at_a_time(self, cast: Cast, bank: Bank) -> None:
+        at = now()
+        assert [reconcile_due(bank.connectors, now=at) for _ in range(3)] == [1, 1, 0]
 
     def test_every_so_often(self, cast: Cast, bank: Bank) -> None:
         # One for each workspace that the sender announces it to.
@@ -363,7 +391,7 @@ class TestClosing:
         compare(cast, bank)
         assert Discrepancy.objects.count() == 2
 
-    @pytest.mark.parametrize("who", ["cleo", "eve", "scout", "setup"])
+    @pytest.mark.parametrize("who", ["ana", "cleo", "eve", "scout", "setup"])
     def test_is_not_for_everybody(self, cast: Cast, found: Discrepancy, who: str) -> None:
         with pytest.raises(Forbidden):
             close_discrepancy(

@@ -26,6 +26,7 @@ from approvals.doubt import (
     objection_to_sending_again,
 )
 from approvals.models import Attempt, Discrepancy, Execution, Observation, Resolution
+from approvals.operations.alarming import resolvers
 from approvals.operations.recording import observe
 from approvals.operations.resolving import (
     AlreadyResolved,
@@ -37,12 +38,17 @@ from approvals.operations.resolving import (
     resolve,
     take_over,
 )
+from approvals.operations.rewording import reword
 from approvals.operations.sending import send_due
+from approvals.queries.outside import outside
+from approvals.showing.doubt import acting
+from console.access.models import Membership
 from console.actors import Actor, system
 from console.errors import NotFound
-from tests.approvals.wires import DONE, SETTLE, Bank, doubtful, finders, furnish, read
+from tests.approvals.test_breaking_glass import smash
+from tests.approvals.wires import DONE, SETTLE, SILENCE, Bank, doubtful, finders, furnish, read
 from tests.racing import Race, race
-from tests.story import Cast, now
+from tests.story import NORTHWIND, Cast, now
 
 AT = now()
 SENT = Sending("queryable", AT, timedelta(seconds=60), timedelta(hours=10))
@@ -136,7 +142,7 @@ def test_is_sent_again_only_where_its_provider_says_that_it_is_absent(
 def test_the_same_bytes_go_again_by_themselves_only_while_their_key_is_young(
     retry_class: str, retention: timedelta | None, age: timedelta, *, may: bool
 ) -> None:
-    assert may_resend(Sending(retry_class, AT, SETTLE, retention), AT, AT + age) is may
+    assert may_resend(Sending(retry_class, AT, SETTLE, retention), AT + age) is may
 
 
 @pytest.mark.parametrize(
@@ -199,6 +205,27 @@ def say(who: Actor, execution_id: UUID, verdict: str = "executed", **more: Any) 
     """Let somebody say what became of it."""
     said = {"attempt_number": 1, "reference": "", "evidence": "I telephoned.", "now": now()}
     return resolve(actor=who, execution_id=execution_id, verdict=verdict, **{**said, **more})
+
+
+def put_in(who: Actor, row: Execution, verdict: str = "absent") -> None:
+    """Write what somebody says by hand."""
+    Resolution.objects.create(
+        workspace_id=row.workspace_id,
+        execution=row,
+        attempt_number=1,
+        person_id=UUID(who.id),
+        verdict=verdict,
+        evidence="x",
+        at=now(),
+    )
+
+
+def sent_silently(cast: Cast, bank: Bank, proposal_id: UUID) -> UUID:
+    """Let Ana approve it and nobody hear what became of it."""
+    bank.receipt = SILENCE
+    cast.decide(cast.ana, proposal_id)
+    send_due(bank.connectors, now=now())
+    return Execution.objects.get(proposal=proposal_id).id
 
 
 def settled() -> datetime:
@@ -280,6 +307,49 @@ class TestResolving:
             say(getattr(cast, who), found)
         with pytest.raises(NotToResolve):
             take_over(actor=getattr(cast, who), execution_id=found, now=now())
+
+    def test_is_not_for_whoever_decided_on_an_earlier_wording(self, cast: Cast, bank: Bank) -> None:
+        asked = cast.ask(70, action_type="wire", origin="client:1")
+        cast.decide(cast.ben, asked, "request_changes", "It was 60.")
+        words = {"vendor": NORTHWIND, "amount": 60}
+        reword(actor=cast.scout, proposal_id=asked, params=words, now=now())
+        found = sent_silently(cast, bank, asked)
+        self.bars(cast.ben, found)
+
+    def test_is_not_for_whoever_broke_the_glass(self, cast: Cast, bank: Bank) -> None:
+        cast.policy(level=2, approvals=2)
+        asked = cast.ask(70, action_type="wire", origin="client:1")
+        smash(cast, cast.ada, asked)
+        bank.receipt = SILENCE
+        send_due(bank.connectors, now=now())
+        self.bars(cast.ada, Execution.objects.get(proposal=asked).id)
+
+    def bars(self, who: Actor, found: UUID) -> None:
+        """Say that all agree: whoever records it, tells people, shows it, and the database."""
+        row = read(found)
+        assert row.status == "in_doubt"
+        with pytest.raises(NotToResolve):
+            say(who, found)
+        assert UUID(who.id) not in resolvers(row)
+        shown = acting(outside(row.workspace_id, found), who, now())
+        assert (shown["can_speak"], bool(shown["barred"])) == (False, True)
+        with pytest.raises(DatabaseError, match="took part in or decided on"), transaction.atomic():
+            put_in(who, row)
+
+    def test_whoever_left_meanwhile_is_told_so_in_words(self, cast: Cast, bank: Bank) -> None:
+        dora, *_ = finders(cast)
+        found = doubtful(cast, bank)
+        Membership.objects.filter(person=UUID(dora.id)).delete()
+        with pytest.raises(NotToResolve):
+            say(dora, found)
+        assert not Resolution.objects.exists()
+
+    def test_of_what_nobody_can_ask_about_no_row_says_send_again(self, cast: Cast) -> None:
+        bank = furnish(cast, Bank("blind"))
+        found = doubtful(cast, bank)
+        refused = pytest.raises(DatabaseError, match="never sent again")
+        with refused, transaction.atomic():
+            put_in(cast.ben, read(found), "send_again")
 
     def test_a_stranger_finds_nothing(self, cast: Cast, bank: Bank) -> None:
         found = doubtful(cast, bank)

@@ -9,13 +9,14 @@ from approvals.connectors.protocol import Finding, Order, Receipt, RetryClass, W
 from approvals.models import Observation, Resolution
 from approvals.operations import sending
 from approvals.operations.announcing import announce_connectors
-from approvals.operations.dispatching import NotMine, Taken, dispatch, order_of, take
+from approvals.operations.dispatching import NotMine, Taken, dispatch, take
 from approvals.operations.doubting import doubt_overdue
+from approvals.operations.ordering import order_of
 from approvals.operations.previewing import EffectImpossible
 from approvals.operations.proposing import propose
 from approvals.operations.quarantining import try_again
 from approvals.operations.recalling import TooLate, recall
-from approvals.operations.recording import Source, observe, record
+from approvals.operations.recording import NOT_SENT, Source, observe, record
 from approvals.operations.verifying import OutletChanged
 from approvals.retrying import LATE_AT_MOST
 from console.access.operations.granting import revoke_role
@@ -255,7 +256,7 @@ class TestAnswers:
         assert wiring.bank.came == []
         assert (status(found), execution(found).problem) == (
             "failed",
-            f"The provider refused it: {sending.NOT_SENT}",
+            NOT_SENT,
         )
 
     def test_success_is_recorded_where_the_record_moved_elsewhere(self, wiring: Wiring) -> None:
@@ -370,8 +371,9 @@ class TestAgain:
         wiring = Wiring.of(cast, "keyed", retention_seconds=100.0)
         wiring.bank.answers = [stays_silent]
         wiring.sent()
-        assert wiring.resend(at=soon(81)) == 0
         assert wiring.resend(at=soon(60)) == 1
+        assert wiring.resend(at=soon(100)) == 0
+        assert len(wiring.bank.came) == 2
 
     def test_not_when_the_world_moved(self, cast: Cast) -> None:
         wiring = Wiring.of(cast, "keyed")
@@ -414,6 +416,13 @@ class TestAgain:
         wiring = Wiring.of(cast, "queryable")
         wiring.bank.answers = [stays_silent, refuses]
         found = wiring.sent()
+        observe(
+            actor=cast.setup,
+            execution_id=found,
+            source="inquiry",
+            finding=Finding("absent"),
+            now=soon(3000),
+        )
         Resolution.objects.create(
             workspace=cast.workspace,
             execution_id=found,
@@ -421,7 +430,7 @@ class TestAgain:
             person_id=UUID(cast.ben.id),
             verdict="send_again",
             evidence="asked them",
-            at=now(),
+            at=soon(3001),
         )
         row = execution(found)
         row.status, row.next_at, row.tries = "ready", now(), 0

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 
 from approvals import lifecycle
-from approvals.models import Attempt, Execution, Proposal
+from approvals.models import Attempt, Execution, Proposal, Resolution
 from approvals.operations import dispatching, sending
 from approvals.operations.announcing import announce_connectors
 from approvals.operations.doubting import doubt_overdue
@@ -36,14 +36,14 @@ from approvals.operations.executing import carry_out_due
 from approvals.operations.expiring import expire_due
 from approvals.operations.inquiring import ask_due
 from approvals.operations.proposing import propose
-from approvals.operations.quarantining import try_again
+from approvals.operations.quarantining import drop, try_again
 from approvals.operations.rebasing import rebase_all
 from approvals.operations.recalling import recall
 from approvals.operations.registering import ActionTypeSpec, declare
 from approvals.operations.resolving import resolve
 from approvals.operations.sending import resend_due, send_due
 from approvals.operations.stopping import resume_sending, stop_sending
-from approvals.operations.withdrawing import withdraw
+from approvals.operations.withdrawing import withdraw, withdraw_from
 from approvals.policy import Choice
 from approvals.queries.invariants import broken
 from approvals.rulebook import Rule
@@ -209,11 +209,47 @@ class Console(RuleBasedStateMachine):
         with refused() as no:
             recall(actor=self.cast.ada, proposal_id=proposal_id, reason="wait", now=self.now)
         was_sent = Attempt.objects.filter(execution__proposal=proposal_id).exists()
-        if told.execution in lifecycle.UNSENT and not was_sent:
+        if lifecycle.may_be_taken_back(told.execution, was_sent=was_sent):
             assert not no, no
             told.status, told.execution = "pending", "recalled"
         else:
             assert no
+
+    @precondition(lambda self: self.was_sent_before())
+    @rule()
+    def take_back_what_was_sent_before(self) -> None:
+        """Let everybody try to take back what went out once and waits to go out again."""
+        for told in self.expected.values():
+            row = self._row(told) if told.execution in lifecycle.UNSENT else None
+            if row is None or not row.was_sent:
+                continue
+            REACHED["taking back refused"] += 1
+            for who in (self.cast.ana, self.cast.ben, self.cast.ada):
+                with refused() as no:
+                    recall(actor=who, proposal_id=row.proposal_id, reason="no", now=self.now)
+                assert no
+            with refused() as no:
+                drop(actor=self.cast.ada, execution_id=row.id, reason="not wanted", now=self.now)
+            assert no
+
+    @precondition(lambda self: self.was_sent_before())
+    @rule()
+    def end_its_run(self) -> None:
+        """Let the run end that asked for everything: what went out before stays as it is."""
+        withdraw_from(actor=self.cast.setup, origin="run:1", reason="over", now=self.now)
+        for told in self.expected.values():
+            waits = told.execution in lifecycle.UNSENT
+            if waits and not self._row(told).was_sent:
+                told.status, told.execution = "withdrawn", "recalled"
+            elif told.status == "pending":
+                told.status = "withdrawn"
+
+    def was_sent_before(self) -> bool:
+        """Say whether something waits that went out before."""
+        waiting = Execution.objects.filter(
+            workspace=self.cast.workspace, status__in=lifecycle.UNSENT
+        )
+        return waiting.exclude(request_digest="").exists()
 
     @rule(seconds=st.sampled_from([1, 10, 40, 70, 400]))
     def wait(self, seconds: int) -> None:
@@ -303,6 +339,8 @@ class Console(RuleBasedStateMachine):
         row = self._row(told)
         happened = row.id.hex in self.bank.orders()
         verdict = "executed" if happened else "send_again" if again else "absent"
+        number = Attempt.objects.filter(execution=row).count()
+        has_words = Resolution.objects.filter(execution=row, attempt_number=number).exists()
         heard = 0
         for who in (self.cast.ana, self.cast.ben, self.cast.ada):
             if Execution.objects.get(id=row.id).status != "in_doubt":
@@ -311,7 +349,11 @@ class Console(RuleBasedStateMachine):
                 self._say(who, row, verdict)
             heard += not no
         now_is = Execution.objects.get(id=row.id).status
-        if verdict == "send_again":
+        if has_words:
+            # It was to go out again and could not; who had it sent so has spoken on that already.
+            assert now_is in {"in_doubt", "ready", "failed"}
+            assert not happened
+        elif verdict == "send_again":
             assert now_is == ("ready" if heard else "in_doubt")
             assert not heard or told.kind == "queryable"
         else:
@@ -435,6 +477,9 @@ def _may_become(was: str, mood: str, died: str, told: Expected) -> set[str]:
     # A dead sender's claim that has lapsed waits again; what waited too long is over; what was
     # begun three times is for people.
     always = {"ready", "claimed", "quarantined", "failed"}
+    if told.kind == "queryable":
+        # What went out before is for people again; nothing promises that of what did not.
+        always.add("in_doubt")
     if mood == "away" or died == "claimed":
         return always
     if died == "sent":

@@ -26,6 +26,7 @@ class Answer:
     status: int
     body: Any = None
     milliseconds: float = 0.0
+    retry_after: str = ""
 
 
 @dataclass
@@ -34,6 +35,9 @@ class Tally:
 
     statuses: Counter[str] = field(default_factory=Counter)
     unforeseen: list[str] = field(default_factory=list)
+    # Failures that do not say when to ask again.
+    rude: Counter[str] = field(default_factory=Counter)
+    slowest_milliseconds: float = 0.0
     longest_outage: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _served_at: float = field(default_factory=time.monotonic)
@@ -43,6 +47,9 @@ class Tally:
         now = time.monotonic()
         with self._lock:
             self.statuses[f"{method} {answer.status or 'nobody'}"] += 1
+            self.slowest_milliseconds = max(self.slowest_milliseconds, answer.milliseconds)
+            if answer.status >= 500 and not (answer.status == 503 and answer.retry_after):
+                self.rude[f"{method} {path.partition('?')[0]} {answer.status}"] += 1
             if answer.status == 500:
                 self.unforeseen.append(f"{method} {path}: {str(answer.body)[:200]}")
             if answer.status not in AGAIN:
@@ -92,17 +99,17 @@ class Caller:
         sent = None if body is None else json.dumps(body).encode()
         began = time.perf_counter()
         try:
-            status, said = self._exchange(address, method, path, sent, headers or {})
+            status, said, again = self._exchange(address, method, path, sent, headers or {})
         except (OSError, HTTPException) as error:
             self._forget(address)
-            status, said = NOBODY, repr(error)
-        answer = Answer(status, said, (time.perf_counter() - began) * 1000)
+            status, said, again = NOBODY, repr(error), ""
+        answer = Answer(status, said, (time.perf_counter() - began) * 1000, again)
         self._tally.note(method, path, answer)
         return answer
 
     def _exchange(
         self, address: str, method: str, path: str, sent: bytes | None, more: Mapping[str, str]
-    ) -> tuple[int, Any]:
+    ) -> tuple[int, Any, str]:
         connection = self._connections.get(address)
         if connection is None:
             connection = HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT_SECONDS)
@@ -113,7 +120,7 @@ class Caller:
         raw = got.read()
         if got.will_close:
             self._forget(address)
-        return got.status, _parsed(raw)
+        return got.status, _parsed(raw), got.headers.get("Retry-After", "")
 
     def _forget(self, address: str) -> None:
         if known := self._connections.pop(address, None):

@@ -14,7 +14,7 @@ from django.db.models import Count
 from agents.lifecycle import FINISHED
 from agents.models import Job, Run, Step
 from approvals.lifecycle import DONE, IN_FLIGHT, UNSENT
-from approvals.models import Attempt, Discrepancy, Execution, Proposal, Revision
+from approvals.models import Attempt, Decision, Discrepancy, Execution, Proposal, Revision
 from approvals.queries.invariants import broken
 from console.ledger import queries as ledger
 from tests.chaos.bank import Entry
@@ -43,6 +43,7 @@ class Evidence:
     asked: Sequence[Asked]
     entries: Sequence[Entry]
     cuts: Sequence[tuple[str, str]]
+    decided: Sequence[tuple[str, int, str]] = ()
 
 
 def question(evidence: Evidence) -> list[Violation]:
@@ -152,6 +153,15 @@ def every_promised_proposal_is_there(evidence: Evidence) -> Iterator[str]:
             yield f"{each.ref} {each.id}"
 
 
+def every_promised_decision_is_there(evidence: Evidence) -> Iterator[str]:
+    """Every decision that a person was told had been recorded is in the table, once."""
+    rows = Decision.objects.values_list("proposal_id", "revision", "person_id")
+    made = Counter((str(proposal), revision, str(who)) for proposal, revision, who in rows)
+    for each in {*evidence.decided}:
+        if made[each] != 1:
+            yield f"{each}: {made[each]}"
+
+
 def nothing_is_proposed_twice(_evidence: Evidence) -> Iterator[str]:
     """A payment was proposed once, however often it was asked for or begun anew."""
     rows = Proposal.objects.values_list("origin", "origin_step")
@@ -208,6 +218,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     every_approval_ends,
     every_promised_job_is_there,
     every_promised_proposal_is_there,
+    every_promised_decision_is_there,
     nothing_is_proposed_twice,
     every_run_ends,
     journals_have_no_gap,

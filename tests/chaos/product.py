@@ -152,17 +152,23 @@ class Product:
 
 @contextlib.contextmanager
 def running(
-    seed: int, *, before: Callable[[], None], folder: Path | None = None, single: bool = False
+    seed: int,
+    *,
+    before: Callable[[], None],
+    folder: Path | None = None,
+    single: bool = False,
+    disk: Path | None = None,
 ) -> Iterator[Product]:
     """Yield the product on new data; nothing of it is left afterwards but its logs, in `folder`.
 
     `before` is called when there are tables and Django is set up, and nothing works on them yet.
+    PostgreSQL keeps its data on the `disk`, if one is given.
     """
     var = Path(tempfile.mkdtemp(prefix="countersign-chaos-", dir="/tmp"))
     try:
         with contextlib.ExitStack() as stack:
-            _own_environment(var)
-            product = stack.enter_context(_servers(var, seed))
+            own_environment(var)
+            product = stack.enter_context(servers(var, seed, disk))
             _set_up()
             before()
             _console(product, stack, single=single)
@@ -195,20 +201,20 @@ def family_of(pid: int) -> list[int]:
     return children + [each for child in children for each in family_of(child)]
 
 
-def _own_environment(var: Path) -> None:
+def own_environment(var: Path, settings: str = "tests.chaos.settings") -> None:
     """Forget the servers that the environment names: whatever is there is somebody's data."""
     for name in FOREIGN:
         os.environ.pop(name, None)
     os.environ.update(
         COUNTERSIGN_VAR=str(var),
-        DJANGO_SETTINGS_MODULE="tests.chaos.settings",
+        DJANGO_SETTINGS_MODULE=settings,
         CONNECTOR_SETTINGS=str(var / "connectors.toml"),
         **{SECRET: bank.TOKEN},
     )
 
 
 @contextlib.contextmanager
-def _servers(var: Path, seed: int) -> Iterator[Product]:
+def servers(var: Path, seed: int, disk: Path | None = None) -> Iterator[Product]:
     """Run the bank, PostgreSQL and Valkey, and the wires to the first two."""
     for name in ("bank", "failpoints", "log"):
         (var / name).mkdir()
@@ -227,7 +233,7 @@ def _servers(var: Path, seed: int) -> Iterator[Product]:
     with journal, contextlib.closing(claimed), Supervisor(say, (claimed.descriptor,)) as supervisor:
         port = _free_port()
         supervisor.start(_bank(var / "bank", port, seed))
-        supervisor.start(embedded.postgres(var, addresses.run_dir()))
+        supervisor.start(embedded.postgres(disk or var, addresses.run_dir()))
         embedded.create_database(addresses.run_dir())
         supervisor.start(embedded.valkey(var, addresses.run_dir()))
         to_bank = Wire(("127.0.0.1", port))
@@ -303,7 +309,13 @@ def _declared(door: str, port: int) -> str:
 
 _KEYED = "retention_seconds = 3600\n"
 _KEY = 'key_header = "Idempotency-Key"\n'
-_ASK = '[{door}.ask]\npath = "/payments/{{{{key}}}}"\nreference = "/reference"\n'
+_ASK = """[{door}.ask]
+path = "/payments/{{{{key}}}}"
+reference = "/reference"
+absent = [404]
+absent_at = "/error"
+absent_words = ["we know nothing of this"]
+"""
 _LIST = """[{door}.list]
 path = "/payments?since={{{{since}}}}&until={{{{until}}}}"
 items = "/payments"

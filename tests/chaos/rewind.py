@@ -43,13 +43,19 @@ def copy(product: Product) -> Path:
     return target
 
 
-def go_back(product: Product, places: Sequence[Place], books: Books) -> dict[str, Any]:
-    """Put the copy in the original's place, and see what the comparison finds."""
+def go_back(
+    product: Product,
+    places: Sequence[Place],
+    books: Books,
+    swap: Callable[[Product], object] | None = None,
+) -> dict[str, Any]:
+    """Put the copy, or whatever `swap` does, in the original's place; see what comparing finds."""
     before = Attempt.objects.count()
     senders = [each for name in product.names("sender") for each in _all_of(product, name)]
     for pid in senders:
         send(pid, signal.SIGSTOP)
-    _swap(product)
+    (swap or _swap)(product)
+    connections.close_all()
     admins = [place.people["ada"].actor for place in places]
     for admin, place in zip(admins, places, strict=True):
         _until(lambda a=admin, p=place: _stop(a, p))  # type: ignore[misc]

@@ -26,7 +26,7 @@ from console.supervision import embedded
 from tests.chaos import report, world
 from tests.chaos.bank import DOORS, Books
 from tests.chaos.clearing import clear_always
-from tests.chaos.faults import FAULTS, NOT_RUN
+from tests.chaos.faults import FAULTS, ON_THEIR_OWN
 from tests.chaos.faults.outside import MOODS
 from tests.chaos.faults.stage import Deadly, Fault, Stage
 from tests.chaos.oracle import Evidence, Violation, question
@@ -70,7 +70,7 @@ class Outcome:
 def lead(plan: Plan, product: Product, places: list[world.Place]) -> dict[str, Any]:
     """Lead one run over a product that was just started; return the report."""
     began = time.monotonic()
-    workload = _workload(plan, product, places)
+    workload = workload_of(plan, product, places)
     books = Books(product.bank_dir)
     stage = Stage(product, workload, plan.seed)
     chosen = [kind(stage) for kind in FAULTS if not plan.faults or kind.name in plan.faults]
@@ -88,13 +88,15 @@ def lead(plan: Plan, product: Product, places: list[world.Place]) -> dict[str, A
     seconds["faults"] = time.monotonic() - began
     began = time.monotonic()
     _calm_down(stage)
-    _wait_until_nothing_moves(workload)
+    wait_until_nothing_moves(workload)
     seconds["quiet"] = time.monotonic() - began
     workload.stop()
     latency["with faults"] = _latency(since, datetime.now(UTC))
     for fault in chosen:
         fault.look()
-    evidence = Evidence(workload.places, workload.asked, books.entries(), product.to_bank.cuts)
+    evidence = Evidence(
+        workload.places, workload.asked, books.entries(), product.to_bank.cuts, workload.decided
+    )
     violations = question(evidence)
     outcome = Outcome(plan, product, workload, chosen, violations, stage.wrong, seconds, latency)
     told = _told(outcome)
@@ -117,7 +119,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         },
         "totals": _totals(outcome),
         "faults": [_of(fault) for fault in outcome.faults],
-        "not_run": NOT_RUN,
+        "on_their_own": ON_THEIR_OWN,
         "violations": [asdict(each) for each in outcome.violations],
         "wrong": [*outcome.wrong, *workload.tally.unforeseen[:20]],
         "rewind": {},
@@ -169,7 +171,8 @@ def say(line: str) -> None:
     print(f"{datetime.now(UTC):%H:%M:%S} {line}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _workload(plan: Plan, product: Product, places: list[world.Place]) -> Workload:
+def workload_of(plan: Plan, product: Product, places: list[world.Place]) -> Workload:
+    """Return everybody who works, as soon as the sender knows the bank."""
     product.mood({"ok": 1})
     until = time.monotonic() + 90
     while Connector.objects.filter(is_offered=True).count() < len(DOORS) * len(places):
@@ -203,14 +206,15 @@ def _calm_down(stage: Stage) -> None:
             send(each, signal.SIGCONT)
 
 
-def _wait_until_nothing_moves(workload: Workload) -> None:
+def wait_until_nothing_moves(workload: Workload) -> None:
+    """Wait until everything has ended that is going to, for four minutes at most."""
     until, said = time.monotonic() + QUIET_AT_MOST, 0.0
     while time.monotonic() < until:
-        left = calmly(_left)
+        left = calmly(left_over)
         if left is not None and not sum(left.values()):
             # Whatever was woken by the last one gets a moment.
             time.sleep(3)
-            if not sum((calmly(_left) or {"?": 1}).values()):
+            if not sum((calmly(left_over) or {"?": 1}).values()):
                 return
         if time.monotonic() > said:
             said = time.monotonic() + SAY_EVERY
@@ -218,7 +222,8 @@ def _wait_until_nothing_moves(workload: Workload) -> None:
         time.sleep(1)
 
 
-def _left() -> dict[str, int]:
+def left_over() -> dict[str, int]:
+    """Return how much has not ended."""
     return {
         "runs": Run.objects.exclude(status__in=FINISHED).count(),
         "proposals": Proposal.objects.filter(status__in=OPEN).count(),

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from approvals.models import Decision
 from tests.approvals.outside import Wiring, acknowledges, execution, refuses, stays_silent
 from tests.chaos import oracle
 from tests.chaos.bank import Entry
@@ -40,10 +41,11 @@ def said(
     *,
     asked: Sequence[Asked] = (),
     cuts: Sequence[tuple[str, str]] = (),
+    decided: Sequence[tuple[str, int, str]] = (),
 ) -> set[str]:
     """Return the names of the checks that find something."""
     place: Any = SimpleNamespace(slug="acme", id=wiring.cast.workspace.id)
-    evidence = Evidence([place], asked, entries, cuts)
+    evidence = Evidence([place], asked, entries, cuts, decided)
     return {check.__name__ for check in oracle.CHECKS if list(check(evidence))}
 
 
@@ -117,3 +119,13 @@ def test_takes_a_cut_for_what_it_is_when_it_was_doubted(wiring: Wiring) -> None:
 )
 def test_notices_a_broken_promise(wiring: Wiring, kind: str, check: str) -> None:
     assert said(wiring, asked=[promised(kind, UUID(int=7))]) == {check}
+
+
+def test_notices_a_decision_that_was_promised_and_is_gone(wiring: Wiring) -> None:
+    found = execution(wiring.sent(70))
+    rows = Decision.objects.filter(proposal=found.proposal_id)
+    made = [(str(row.proposal_id), row.revision, str(row.person_id)) for row in rows]
+    assert made
+    assert said(wiring, entered(70), decided=made) == set()
+    gone = (str(found.proposal_id), found.revision, str(UUID(int=7)))
+    assert said(wiring, entered(70), decided=[gone]) == {"every_promised_decision_is_there"}

@@ -53,6 +53,9 @@ class Workload:
     tally: Tally = field(default_factory=Tally)
     asked: list[Asked] = field(default_factory=list)
     did: Counter[str] = field(default_factory=Counter)
+    # Proposal, revision, who: every decision that was answered 200.
+    decided: list[tuple[str, int, str]] = field(default_factory=list)
+    note_share: float = NOTE_SHARE
     submit_milliseconds: list[tuple[float, float]] = field(default_factory=list)
     _numbers: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -119,7 +122,7 @@ class Workload:
         ref = f"r{self.seed}-{number:06}"
         key = str(uuid5(place.id, ref))
         door = chance.choices([*DOORS], [*DOORS.values()])[0]
-        is_job, is_note = chance.random() < JOB_SHARE, chance.random() < NOTE_SHARE
+        is_job, is_note = chance.random() < JOB_SHARE, chance.random() < self.note_share
         kind = "job" if is_job else "proposal"
         door = "" if is_note else door
         path, body = self._wording(chance, place, ref, door, is_job=is_job)
@@ -166,10 +169,10 @@ class Workload:
             for each in waiting[:20]:
                 if self.is_over:
                     return
-                self._decide(chance, reader, person, each["id"])
+                self._decide(reader, person, each["id"], place.people[who].actor.id)
             self.pause(0.2 if waiting else 0.7)
 
-    def _decide(self, chance: random.Random, reader: Caller, person: Caller, which: str) -> None:
+    def _decide(self, reader: Caller, person: Caller, which: str, who: str) -> None:
         shown = reader.ask("GET", f"/api/v1/proposals/{which}")
         if shown.status != 200 or shown.body["status"] != "pending":
             return
@@ -179,6 +182,8 @@ class Workload:
         said = answer.body.get("code", "") if isinstance(answer.body, dict) else ""
         with self._lock:
             self.did[f"decision answered {answer.status} {said}".strip()] += 1
+            if answer.status == 200:
+                self.decided.append((which, shown.body["revision"], who))
 
 
 def decide(person: Caller, shown: dict[str, Any], choice: str, patience: float = 60.0) -> Answer:

@@ -105,6 +105,38 @@ def test_leaves_longer_and_longer_pauses_to_what_gives_up(ship: Ship) -> None:
     assert len((ship.folder / "tries").read_text()) < 10
 
 
+def test_kills_a_child_that_gets_nowhere_and_no_other(ship: Ship) -> None:
+    pids = [ship.pid(name) for name in NAMES]
+    eventually(lambda: len((ship.folder / "hung").read_text()) > 2)
+    assert [ship.pid(name) for name in NAMES] == pids
+
+
+def test_ends_a_child_that_does_not_hear_that_it_shall_end(ship: Ship) -> None:
+    eventually((ship.folder / "hung").exists)
+    ship.parent.terminate()
+    assert ship.parent.wait(timeout=10) == 0
+
+
+def test_writes_why_a_child_ended_where_logs_go(ship: Ship) -> None:
+    eventually(lambda: "broken ended" in (ship.folder / "log").read_text())
+    assert "ZeroDivisionError" in (ship.folder / "log").read_text()
+
+
+def test_puts_nobody_to_work_once_it_was_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = crew.Crew({"one": lambda _stopping: None}, lambda _line: None)
+    masked: list[int] = []
+
+    def mask(how: int, _numbers: object) -> None:
+        # The signal comes after everybody looked, and before it is held back.
+        kept._pass_on(signal.SIGTERM, None)
+        masked.append(how)
+
+    monkeypatch.setattr(signal, "pthread_sigmask", mask)
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("somebody was put to work"))
+    kept._fill()
+    assert masked == [signal.SIG_BLOCK, signal.SIG_UNBLOCK]
+
+
 def test_ends_with_its_parent_where_the_kernel_does_not_see_to_it() -> None:
     alive, told = os.pipe()
     stopping = Stopping()

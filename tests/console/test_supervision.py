@@ -261,6 +261,20 @@ def test_only_the_sender_is_given_connector_secrets(monkeypatch: pytest.MonkeyPa
     assert "CONNECTOR_BANK_KEY" not in parts.environment("worker", "http://here")
 
 
+def test_the_sender_reads_the_connectors_beside_the_data_unless_others_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_VAR", str(tmp_path))
+    monkeypatch.delenv("CONNECTOR_SETTINGS", raising=False)
+    assert "CONNECTOR_SETTINGS" not in parts.environment("sender", "http://here")
+    kept = tmp_path / "connectors.toml"
+    kept.touch()
+    assert parts.environment("sender", "http://here")["CONNECTOR_SETTINGS"] == str(kept)
+    assert "CONNECTOR_SETTINGS" not in parts.environment("web", "http://here")
+    monkeypatch.setenv("CONNECTOR_SETTINGS", "/mine.toml")
+    assert parts.environment("sender", "http://here")["CONNECTOR_SETTINGS"] == "/mine.toml"
+
+
 def test_only_the_courier_is_given_the_password_for_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMAIL_URL", "smtp://console:secret@mail.example:587?starttls=1")
     sent = parts.environment("courier", "http://here")["EMAIL_URL"]

@@ -18,6 +18,7 @@ from console.notices.posting import ANSWER_CHARACTERS, post
 from console.reaching import connecting
 from console.reaching.connecting import look_up
 from console.reaching.targets import Reach, addresses, target
+from console.steady import steady
 from tests.notices.receivers import Receiver, dripping, receiver
 
 PUBLIC = Reach()
@@ -26,7 +27,7 @@ HERE = (ipaddress.ip_network("127.0.0.0/8"),)
 
 
 def until_soon(host: str, port: int) -> Sequence[str]:
-    return look_up(host, port, time.monotonic() + 5)
+    return look_up(host, port, steady() + 5)
 
 
 def at_home(port: int) -> Reach:

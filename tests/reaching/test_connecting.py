@@ -12,6 +12,7 @@ from console.reaching import connecting
 from console.reaching.connecting import Unreached, Wire, connect, left, look_up
 from console.reaching.exchanging import Answered, NoAnswer, NotWritten, Request, exchange
 from console.reaching.targets import Reach, endpoint, networks_of
+from console.steady import steady
 
 HERE = Reach(networks=networks_of(["127.0.0.0/8"]))
 ASKED = Request("GET", "/", "here", {"X": "y"})
@@ -39,7 +40,7 @@ def speaking(*parts: bytes, pause: float = 0, greets: bool = False) -> Iterator[
 
 
 def wire_to(port: int, seconds: float = 2) -> Wire:
-    return connect(endpoint("127.0.0.1", port, HERE, tls=False), HERE, time.monotonic() + seconds)
+    return connect(endpoint("127.0.0.1", port, HERE, tls=False), HERE, steady() + seconds)
 
 
 def asked_of(port: int, seconds: float = 2, what: Request = ASKED) -> Answered:
@@ -48,9 +49,9 @@ def asked_of(port: int, seconds: float = 2, what: Request = ASKED) -> Answered:
 
 
 def test_a_time_that_is_over_is_said_to_be() -> None:
-    assert 0 < left(time.monotonic() + 5) <= 5
+    assert 0 < left(steady() + 5) <= 5
     with pytest.raises(TimeoutError):
-        left(time.monotonic())
+        left(steady())
 
 
 def test_one_address_that_is_silent_leaves_time_for_the_others(
@@ -80,9 +81,9 @@ def test_one_address_that_is_silent_leaves_time_for_the_others(
 def test_a_name_that_nobody_knows_is_not_reached() -> None:
     wanted = endpoint("nobody.invalid", 443, Reach(), tls=True)
     with pytest.raises(Unreached, match="not known"):
-        connect(wanted, Reach(), time.monotonic() + 2)
+        connect(wanted, Reach(), steady() + 2)
     with pytest.raises((OSError, UnicodeError)):
-        look_up("a" * 64 + ".invalid", 443, time.monotonic() + 2)
+        look_up("a" * 64 + ".invalid", 443, steady() + 2)
 
 
 def test_an_answer_is_read_with_its_headers() -> None:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import Error, InterfaceError, OperationalError, connection
 from django.urls import get_resolver
@@ -30,6 +31,7 @@ from approvals.operations.reconciling import reconcile_due
 from approvals.operations.sending import resend_due, send_due
 from approvals.operations.testing_connectors import test_due
 from console.pulse.operations.beating import beat
+from console.supervision.alive import get_on
 from console.supervision.crew import Crew, Stopping
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ LISTEN_SECONDS = 1.0
 ANNOUNCED_EVERY_SECONDS = 30.0
 BEATS_EVERY_SECONDS = 10.0
 RECONNECT_SECONDS = 0.2
+# How long each child may get nowhere, in leases; comparing long lists takes its time.
+SILENT_LEASES = {"sender": 4, "reconciler": 20}
 
 Connectors = dict[str, Connector]
 Duty = Callable[..., int]
@@ -76,17 +80,33 @@ class Command(BaseCommand):
             "sender": partial(send, connectors),
             "reconciler": partial(find_out, connectors),
         }
-        Crew(crew, self.stdout.write).keep()
+        lease = settings.SEND_LEASE.total_seconds()
+        limits = {name: count * lease for name, count in SILENT_LEASES.items()}
+        Crew(crew, self.stdout.write, limits).keep()
 
 
 def _connectors() -> Connectors:
     """Return the connectors of the operator's file; with a bad one nothing leaves the house."""
     path = os.environ.get("CONNECTOR_SETTINGS", "")
     try:
-        return load(path, os.environ) if path else {}
+        found = load(path, os.environ) if path else {}
+        _refuse_unless_within_lease(found)
     except BadSettings as error:
         logger.error("nothing leaves the house: %s", error)  # noqa: TRY400  (no trace: it may show more)
         return {}
+    return found
+
+
+def _refuse_unless_within_lease(connectors: Connectors) -> None:
+    """Refuse connectors that may still be waiting when others take up what they were to send.
+
+    Raises: BadSettings.
+    """
+    lease = settings.SEND_LEASE.total_seconds()
+    for name, each in sorted(connectors.items()):
+        if each.public.deadline_seconds >= lease:
+            sentence = f"is {each.public.deadline_seconds:g}; SEND_LEASE_SECONDS, {lease:g}, has"
+            raise BadSettings(f"[{name}] deadline_seconds: {sentence} to be longer.")
 
 
 def send(connectors: Connectors, stopping: Stopping) -> None:
@@ -105,6 +125,7 @@ def find_out(connectors: Connectors, stopping: Stopping) -> None:
     """Say what came into doubt, and ask and compare until it is known."""
     work = (
         Regularly(BEATS_EVERY_SECONDS, partial(beat, "reconciler")),
+        # What came into doubt is said first in each pass, and a pass asks and compares a little.
         doubt_overdue,
         tell_doubts_overdue,
         partial(ask_due, connectors),
@@ -118,6 +139,7 @@ def _serve(work: Iterable[Duty], stopping: Stopping) -> None:
     """Do this work whenever there is some; a lost database is waited for."""
     work = tuple(work)
     while not stopping:
+        get_on()
         try:
             with connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")
@@ -132,6 +154,7 @@ def _serve(work: Iterable[Duty], stopping: Stopping) -> None:
 
 def _done(duty: Duty) -> int:
     """Do one duty and return how much there was; what nobody foresaw keeps nothing else up."""
+    get_on()
     try:
         return duty(now=_now())
     except (OperationalError, InterfaceError):

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from approvals.connectors.protocol import Connector, Order, Receipt
 from approvals.connectors.settings import load
+from console.steady import steady
 
 KEY = "0123456789abcdef0123456789abcdef"
 NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
@@ -48,7 +49,7 @@ def loaded(folder: Path, text: str, **environ: str) -> Connector:
 def sent(connector: Connector, what: Order, *, seconds: float = 3) -> Receipt:
     """Lead an order through building, reaching and sending."""
     body = connector.build(what)
-    line = connector.reach(what, time.monotonic() + seconds)
+    line = connector.reach(what, steady() + seconds)
     try:
         return line.send(body)
     finally:
@@ -56,8 +57,8 @@ def sent(connector: Connector, what: Order, *, seconds: float = 3) -> Receipt:
 
 
 def soon(seconds: float = 3) -> float:
-    """Return a moment of the monotonic clock."""
-    return time.monotonic() + seconds
+    """Return a moment of the steady clock."""
+    return steady() + seconds
 
 
 @dataclass(slots=True)

@@ -79,6 +79,7 @@ reference = "/id"
 status = "/status"
 executed = ["booked", "accepted"]
 refused = ["rejected"]
+absent = [404]
 """
 LIST = """
 [bank.list]
@@ -138,6 +139,44 @@ def test_declared_refusals_are_refusals(bank: Provider, connector: Connector, st
     found = sent(connector, order())
     assert (found.outcome, found.status, found.reference) == ("refused", status, "")
     assert "no such account" in found.says
+
+
+@pytest.mark.parametrize("status", [404, 410, 412])
+def test_what_a_proxy_may_hear_of_its_own_repetition_is_unknown(
+    bank: Provider, tmp_path: Path, status: int
+) -> None:
+    text = settings(bank.url, action="refused = [404, 410, 412]")
+    text = text.replace('method = "DELETE"', 'method = "DELETE"\nrefused = [400, 404, 410, 412]')
+    connector = loaded(tmp_path, text, TOKEN=TOKEN)
+    bank.behave = answer(status)
+    # Whoever posts is not repeated by anybody in between.
+    assert sent(connector, order()).outcome == "refused"
+    cancelling = Order(KEY, "cancel", {"id": "17", "why": "twice"}, NOON)
+    assert sent(connector, cancelling).outcome == "unknown"
+    bank.behave = answer(400)
+    assert sent(connector, cancelling).outcome == "refused"
+
+
+@pytest.mark.parametrize(
+    ("absent", "behave", "says"),
+    [
+        ("", answer(404, {"error": "no such payment"}), "unclear"),
+        ("absent = [404]", answer(404), "absent"),
+        ("absent = [410]", answer(404), "unclear"),
+        ("WORD", answer(404, {"error": "no such payment"}), "absent"),
+        ("WORD", answer(404, {"error": "no route"}), "unclear"),
+        ("WORD", answer(404, b"<html>nginx</html>"), "unclear"),
+        ("WORD", answer(400, {"error": "no such payment"}), "unclear"),
+    ],
+)
+def test_nothing_is_absent_unless_the_settings_name_who_says_so(
+    bank: Provider, tmp_path: Path, absent: str, behave: Behaviour, says: str
+) -> None:
+    word = 'absent = [404]\nabsent_at = "/error"\nabsent_words = ["no such payment"]'
+    text = settings(bank.url, ask=ASK.replace("absent = [404]", absent.replace("WORD", word)))
+    bank.behave = behave
+    connector = loaded(tmp_path, text, TOKEN=TOKEN)
+    assert connector.ask(order(), b"", soon()).says == says
 
 
 @pytest.mark.parametrize("status", [202, 206, 402, 405, 408, 409, 410, 425, 429, 500, 502, 503])

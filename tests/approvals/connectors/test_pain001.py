@@ -1,5 +1,6 @@
 """Payment files: as the schema and the banks want them, put down once, and found again."""
 
+import errno
 import os
 import xml.etree.ElementTree as ET
 from datetime import timedelta
@@ -185,7 +186,7 @@ def test_letters_are_written_as_banks_do_where_that_was_wished(
     tmp_path: Path, folder: Path
 ) -> None:
     connector = made(tmp_path, folder, "transliterate = true")
-    root = read(connector.build(order(vendor_name="Müller & Söhne".replace("&", "+"))))
+    root = read(connector.build(order(vendor_name="Müller & Söhne")))
     assert texts(root, "Cdtr/Nm") == ["Mueller + Soehne"]
     root = read(connector.build(order(vendor_name="Ærø Čapek, Łódź ß")))
     assert texts(root, "Cdtr/Nm") == ["Aeroe Capek, Lodz ss"]
@@ -273,6 +274,68 @@ def test_a_folder_that_did_not_keep_the_name_is_unknown(
 
     monkeypatch.setattr(os, "fsync", second_fails)
     assert sent(connector, order()).outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("number", "is_done", "outcome"),
+    [
+        (errno.EIO, True, "unknown"),
+        (errno.EIO, False, "unknown"),
+        (errno.ESTALE, False, "unknown"),
+        (errno.ETIMEDOUT, False, "unknown"),
+        # Taken, and yet nobody has it: the gateway may have been quick with this very file.
+        (errno.EEXIST, False, "unknown"),
+        (errno.EACCES, False, "refused"),
+        (errno.EPERM, False, "refused"),
+        (errno.EROFS, False, "refused"),
+        (errno.ENOSPC, False, "refused"),
+        (errno.ENOENT, False, "refused"),
+        (errno.EXDEV, False, "refused"),
+    ],
+)
+def test_an_error_while_the_name_is_given_is_no_refusal(
+    connector: Connector,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    is_done: bool,
+    outcome: str,
+) -> None:
+    plain = Path.hardlink_to
+
+    def fails(self: Path, target: Path) -> None:
+        if is_done:
+            plain(self, target)
+            monkeypatch.setattr(pain001, "_where", unreadable)
+        raise OSError(number, os.strerror(number))
+
+    def unreadable(*_asked: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "hardlink_to", fails)
+    assert sent(connector, order()).outcome == outcome
+    assert [path.name for path in folder.iterdir()] == [f"{KEY}.xml"] * is_done
+
+
+def test_an_error_about_a_name_that_was_given_is_found_out(
+    connector: Connector, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Path.hardlink_to
+
+    def fails(self: Path, target: Path) -> None:
+        plain(self, target)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "hardlink_to", fails)
+    assert sent(connector, order()).outcome == "acknowledged"
+
+
+def test_what_a_killed_process_left_keeps_nothing_up(connector: Connector, folder: Path) -> None:
+    (folder / f".{KEY}.{os.getpid()}.part").write_bytes(b"<half")
+    (folder / f".{KEY}.1.part").write_bytes(b"<half")
+    (folder / f".{'0' * 32}.1.part").write_bytes(b"another order's")
+    assert sent(connector, order()).outcome == "acknowledged"
+    assert {path.name for path in folder.iterdir()} == {f"{KEY}.xml", f".{'0' * 32}.1.part"}
 
 
 def test_a_folder_that_is_gone_is_not_reached(connector: Connector, folder: Path) -> None:

@@ -49,9 +49,9 @@ FAULTS: tuple[type[Fault], ...] = (
     Poison,
     NoConnectionsLeft,
 )
-NOT_RUN = {
-    "F9": "a wall clock of its own for each process needs libfaketime, which is no part of this",
-    "F12": "a full disk needs a mount of its own; tests/system/test_storage_faults.py has it",
-    "F19": "a synchronous standby is PostgreSQL's promise; what another one loses is F24, below",
-    "F25": "an old web process beside new workers is for the release that has an old one",
+ON_THEIR_OWN = {
+    "F9": "not yet: a wall clock of its own for each process needs libfaketime",
+    "F12": "on its own, by root, who may mount a small disk: python -m tests.chaos.disk",
+    "F19": "on its own, with a standby: python -m tests.chaos.failover sync, and async",
+    "F25": "on its own, with an earlier version beside this one: python -m tests.chaos.upgrade",
 }
