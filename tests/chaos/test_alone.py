@@ -31,7 +31,7 @@ def test_an_upgrade_beside_people_at_work_loses_nothing(tmp_path: Path) -> None:
     found = told(tmp_path, "upgrade", "--seconds", "3")
     assert found["decisions answered"] >= 10
     assert found["executions"]["succeeded"] >= 10
-    assert all(phase.get("POST 200") for phase in found["phases"].values())
+    assert all(phase.get("GET 200") for phase in found["phases"].values())
 
 
 def test_a_full_disk_is_waited_out(tmp_path: Path) -> None:
