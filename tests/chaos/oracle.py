@@ -13,7 +13,7 @@ from django.db.models import Count
 
 from agents.lifecycle import FINISHED
 from agents.models import Job, Run, Step
-from approvals.lifecycle import DONE, IN_FLIGHT, UNSENT
+from approvals.lifecycle import DONE, IN_FLIGHT, OPEN, UNSENT
 from approvals.models import Attempt, Decision, Discrepancy, Execution, Proposal, Revision
 from approvals.queries.invariants import broken
 from console.ledger import queries as ledger
@@ -81,9 +81,10 @@ def no_failure_is_entered(evidence: Evidence) -> Iterator[str]:
 
 
 def nothing_is_entered_twice(evidence: Evidence) -> Iterator[str]:
-    """The bank entered no payment twice, whatever the door can do."""
+    """The bank entered no payment twice that people agreed to once, whatever the door can do."""
+    agreed = _agreed_to()
     for ref, times in Counter(entry.ref for entry in evidence.entries).items():
-        if times > 1:
+        if times > max(agreed[ref], 1):
             doors = {entry.door for entry in evidence.entries if entry.ref == ref}
             yield f"{'/'.join(sorted(doors))} {ref}: {times} times"
 
@@ -171,9 +172,11 @@ def nothing_is_proposed_twice(_evidence: Evidence) -> Iterator[str]:
 
 
 def every_run_ends(_evidence: Evidence) -> Iterator[str]:
-    """Every job's run has ended after the quiet phase."""
-    rows = Run.objects.exclude(status__in=FINISHED)
-    yield from (f"{row.id} {row.status} since {row.created_at:%H:%M:%S}" for row in rows)
+    """Every job's run has ended after the quiet phase, unless it waits for people."""
+    asking = set(Proposal.objects.filter(status__in=OPEN).values_list("origin", flat=True))
+    for row in Run.objects.exclude(status__in=FINISHED):
+        if f"run:{row.id}" not in asking:
+            yield f"{row.id} {row.status} since {row.created_at:%H:%M:%S}"
 
 
 def journals_have_no_gap(_evidence: Evidence) -> Iterator[str]:
@@ -237,6 +240,13 @@ def _refs_by_execution() -> dict[UUID, str]:
         if execution := wanted.get((revision.proposal_id, revision.number)):
             found[execution] = str(revision.params.get(REF, ""))
     return found
+
+
+def _agreed_to() -> Counter[str]:
+    """Return how many proposals of each payment were sent: a run that begins anew asks anew."""
+    refs = _refs_by_execution()
+    rows = Attempt.objects.values_list("execution", "execution__proposal").distinct()
+    return Counter(ref for ref, _proposal in {(refs[each], proposal) for each, proposal in rows})
 
 
 def _refs(statuses: Sequence[str]) -> Iterator[tuple[UUID, str]]:
