@@ -25,7 +25,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-PROBLEMS = {"400", "401", "403", "404", "409", "410", "412", "413", "422"}
+PROBLEMS = {"400", "401", "403", "404", "409", "410", "412", "413", "422", "429"}
 OWN_PROBLEMS = {("post", "/api/v1/proposals/{proposal_id}/decisions"): {"428"}}
 JOB = {"workflow": "pay", "state": BOOK, "input": {"amount": 70}}
 PAY = {"state": BOOK, "action_type": "pay", "params": {"vendor": "V7", "amount": 70}}

@@ -181,7 +181,7 @@ async def test_what_became_of_it_is_told_where_it_was_decided(told: House) -> No
         _, became = html.split('<hx-partial hx-target="#became" hx-swap="outerMorph">')
         assert "Held until" in became
         assert "data-over" not in became
-        await act(carry_out_due, now=now() + timedelta(minutes=1))
+        await act(carry_out_due, now=now() + timedelta(minutes=11))
         html = await shows(socket, "snapshot 2")
         _, became = html.split('<hx-partial hx-target="#became" hx-swap="outerMorph">')
         assert '<p id="became" data-over>' in became

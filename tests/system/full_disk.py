@@ -20,9 +20,10 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 django.setup()
 
+from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import OperationalError, connection  # noqa: E402
-from django.test import Client  # noqa: E402
+from django.test import Client, override_settings  # noqa: E402
 from psycopg.errors import DiskFull  # noqa: E402
 
 from console.ledger import queries as ledger  # noqa: E402
@@ -146,4 +147,7 @@ def look(diary: Diary) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Nothing was collected for this process.
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}):
+        main()
