@@ -122,7 +122,7 @@ def go_back(diary: Diary) -> None:
 def page_while_full(browser: Client, address: str) -> str:
     """Ask for a sweep from a page; it must say that nothing was changed."""
     answer = browser.post(address)
-    said = answer.json()["detail"] if answer.status_code == 503 else ""
+    said = answer.content.decode() if answer.status_code == 503 else ""
     return "said so" if "Nothing was changed" in said else f"{answer.status_code} {said}"
 
 
