@@ -9,7 +9,7 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from approvals.connectors.hiding import Veil
-from approvals.connectors.protocol import Public, RetryClass
+from approvals.connectors.protocol import CannotBuild, Order, Public, RetryClass
 from console.canonical import digest
 from console.reaching.targets import BadTarget, Reach, Target, networks_of, target
 
@@ -168,6 +168,15 @@ def http_target(url: str, networks: list[str]) -> Target:
 
 
 _EVERY_PORT = frozenset(range(1, 65_536))
+Named = TypeVar("Named")
+
+
+def action_of(order: Order, actions: Mapping[str, Named], connector: str) -> Named:
+    """Return what a connector declares of an order's action. Raises: CannotBuild."""
+    try:
+        return actions[order.action]
+    except KeyError:
+        raise CannotBuild(f"{connector} has no action {order.action}.") from None
 
 
 def _shown(value: Any) -> Any:

@@ -26,7 +26,7 @@ from approvals.connectors.calling import (
     text_at,
     value_of,
 )
-from approvals.connectors.declaring import Table
+from approvals.connectors.declaring import Table, action_of
 from approvals.connectors.messages import packed
 from approvals.connectors.protocol import (
     CannotBuild,
@@ -165,10 +165,7 @@ class Fhir:
         return f"{self._public.address} speaks FHIR {self._provider.veil.over(version, 20)}."
 
     def _action(self, order: Order) -> Action:
-        try:
-            return self._settings.actions[order.action]
-        except KeyError:
-            raise CannotBuild(f"{self._public.name} has no action {order.action}.") from None
+        return action_of(order, self._settings.actions, self._public.name)
 
     def _resource(self, action: Action, order: Order) -> bytes:
         found = templates.fill(action.body, templates.values_of(order))

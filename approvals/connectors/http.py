@@ -24,7 +24,7 @@ from approvals.connectors.calling import (
     text_at,
     value_of,
 )
-from approvals.connectors.declaring import Table
+from approvals.connectors.declaring import Table, action_of
 from approvals.connectors.messages import packed
 from approvals.connectors.protocol import (
     CannotBuild,
@@ -236,10 +236,7 @@ class Http:
         return f"{self._public.address} answers, and its certificate is valid."
 
     def _action(self, order: Order) -> Action:
-        try:
-            return self._settings.actions[order.action]
-        except KeyError:
-            raise CannotBuild(f"{self._public.name} has no action {order.action}.") from None
+        return action_of(order, self._settings.actions, self._public.name)
 
     def _finding(self, ask: Ask, key: str, answer: Answered) -> Finding:
         says = self._provider.veil.shown(answer.body)

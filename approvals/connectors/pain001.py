@@ -22,7 +22,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from approvals.connectors import templates
-from approvals.connectors.declaring import Declared, Table
+from approvals.connectors.declaring import Declared, Table, action_of
 from approvals.connectors.protocol import (
     CannotBuild,
     Finding,
@@ -178,10 +178,7 @@ class Pain001:
         """Return the whole file."""
         if not _KEY.fullmatch(order.key):
             raise CannotBuild("A file is named by a key of 32 hex digits.")
-        try:
-            action = self._settings.actions[order.action]
-        except KeyError:
-            raise CannotBuild(f"{self._public.name} has no action {order.action}.") from None
+        action = action_of(order, self._settings.actions, self._public.name)
         payments = self._payments(action, order)
         return _file(self._settings, order, payments, _day(action, order))
 

@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 from pydantic import AfterValidator, Field, model_validator
 
 from approvals.connectors import templates
-from approvals.connectors.declaring import Declared, Secret, Table
+from approvals.connectors.declaring import Declared, Secret, Table, action_of
 from approvals.connectors.hiding import Veil
 from approvals.connectors.protocol import (
     CannotBuild,
@@ -129,10 +129,7 @@ class Smtp:
 
     def build(self, order: Order) -> bytes:
         """Return the whole message, headers and text; only allowed domains receive it."""
-        try:
-            action = self._settings.actions[order.action]
-        except KeyError:
-            raise CannotBuild(f"{self._public.name} has no action {order.action}.") from None
+        action = action_of(order, self._settings.actions, self._public.name)
         values = templates.values_of(order)
         to = self._people(templates.fill(action.to, values))
         copied = templates.fill(action.cc, values) if action.cc else None

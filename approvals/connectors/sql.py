@@ -18,10 +18,9 @@ from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, Field, model_validator
 
 from approvals.connectors import templates
-from approvals.connectors.declaring import Declared, Secret, Table
+from approvals.connectors.declaring import Declared, Secret, Table, action_of
 from approvals.connectors.hiding import Veil
 from approvals.connectors.protocol import (
-    CannotBuild,
     Finding,
     Listed,
     NotReached,
@@ -129,10 +128,7 @@ class Sql:
 
     def build(self, order: Order) -> bytes:
         """Return statement and values as JSON."""
-        try:
-            action = self._settings.actions[order.action]
-        except KeyError:
-            raise CannotBuild(f"{self._public.name} has no action {order.action}.") from None
+        action = action_of(order, self._settings.actions, self._public.name)
         values = templates.values_of(order)
         said: dict[str, Json] = {
             "action": order.action,

@@ -26,10 +26,9 @@ from approvals.connectors.calling import (
     Success,
     body_template,
 )
-from approvals.connectors.declaring import Secret, Table
+from approvals.connectors.declaring import Secret, Table, action_of
 from approvals.connectors.messages import packed
 from approvals.connectors.protocol import (
-    CannotBuild,
     Finding,
     Listed,
     NotReached,
@@ -126,10 +125,7 @@ class Webhook:
         return f"{self._public.address} answers, and its certificate is valid."
 
     def _action(self, order: Order) -> Action:
-        try:
-            return self._settings.actions[order.action]
-        except KeyError:
-            raise CannotBuild(f"{self._public.name} has no action {order.action}.") from None
+        return action_of(order, self._settings.actions, self._public.name)
 
 
 class _Signed(HttpLine):
