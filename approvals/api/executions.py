@@ -17,7 +17,7 @@ from console.endpoints import PROBLEMS
 router = Router()
 
 
-class ExecutionOut(Schema):
+class CarryingOut(Schema):
     """How the one carrying-out of an approved revision stands.
 
     `status` is held, succeeded, recalled or failed; `problem` says why the last two. What leaves
@@ -35,7 +35,6 @@ class ExecutionOut(Schema):
     executed_at: datetime | None
     snapshot: int | None
     problem: str
-    in_emergency: bool
     connector: str
     retry_class: str
     request_digest: str
@@ -45,6 +44,12 @@ class ExecutionOut(Schema):
     doubted_at: datetime | None
     doubt_due_at: datetime | None
     owner: UUID | None
+
+
+class ExecutionOut(CarryingOut):
+    """One carrying-out, here or outside; `in_emergency` when a glass was broken for it."""
+
+    in_emergency: bool
 
 
 class RecallIn(Schema):

@@ -7,6 +7,7 @@ from uuid import UUID
 from ninja import Field, Query, Router, Schema
 from pydantic import ConfigDict
 
+from approvals.api.executions import CarryingOut
 from approvals.api.proposals import READERS
 from approvals.operations import quarantining, resolving, stopping
 from approvals.operations.asking_again import ask_now
@@ -41,36 +42,17 @@ Status = Literal[
 ]
 
 
-class OutsideOut(Schema):
+class OutsideOut(CarryingOut):
     """One effect that leaves the house; `key` names it at the provider, `reference` is theirs.
 
     `outlet` is where people approved that it goes: connector, kind, retry_class, address, digest.
     """
 
-    id: UUID
     key: str
-    proposal: UUID
     title: str
-    revision: int
-    revision_digest: str
-    status: str
     outlet: dict[str, Any] | None
     amount: str | None
     currency: str
-    problem: str
-    created_at: datetime
-    due_at: datetime
-    executed_at: datetime | None
-    snapshot: int | None
-    connector: str
-    retry_class: str
-    request_digest: str
-    tries: int
-    sent_at: datetime | None
-    reference: str
-    doubted_at: datetime | None
-    doubt_due_at: datetime | None
-    owner: UUID | None
 
 
 class OutsidePage(Schema):

@@ -5,11 +5,20 @@ from uuid import UUID
 
 from approvals.queries import outside as queries
 from approvals.queries.outside import Outside
-from approvals.showing.carrying import sending
+from approvals.showing.carrying import known_of
 from console.paging import page
 
 if TYPE_CHECKING:
-    from approvals.models import Connector, Discrepancy, Execution, Reconciliation, Revision
+    from approvals.models import (
+        Attempt,
+        Connector,
+        Discrepancy,
+        Execution,
+        Observation,
+        Reconciliation,
+        Resolution,
+        Revision,
+    )
 
 
 def outside(
@@ -30,44 +39,47 @@ def one(workspace_id: UUID, execution_id: UUID) -> dict[str, Any]:
     found = queries.outside(workspace_id, execution_id)
     return {
         **_row(found.execution, found.revision),
-        "attempts": [
-            {
-                "number": row.number,
-                "request_digest": row.request_digest,
-                "request_bytes": len(row.request),
-                "sent_at": row.sent_at,
-                "deadline_at": row.deadline_at,
-                "outcome": row.outcome,
-                "answer_status": row.answer_status,
-                "answer": row.answer,
-                "reference": row.reference,
-                "ended_at": row.ended_at,
-            }
-            for row in found.attempts
-        ],
-        "observations": [
-            {
-                "source": row.source,
-                "says": row.says,
-                "reference": row.reference,
-                "detail": row.detail,
-                "at": row.at,
-            }
-            for row in found.observations
-        ],
-        "resolutions": [
-            {
-                "attempt": row.attempt_number,
-                "person": row.person_id,
-                "name": row.person.name,
-                "verdict": row.verdict,
-                "reference": row.reference,
-                "evidence": row.evidence,
-                "at": row.at,
-            }
-            for row in found.resolutions
-        ],
+        "attempts": [_attempt(row) for row in found.attempts],
+        "observations": [_observation(row) for row in found.observations],
+        "resolutions": [_resolution(row) for row in found.resolutions],
         "compensations": _turns(found),
+    }
+
+
+def _attempt(row: "Attempt") -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "request_digest": row.request_digest,
+        "request_bytes": len(row.request),
+        "sent_at": row.sent_at,
+        "deadline_at": row.deadline_at,
+        "outcome": row.outcome,
+        "answer_status": row.answer_status,
+        "answer": row.answer,
+        "reference": row.reference,
+        "ended_at": row.ended_at,
+    }
+
+
+def _observation(row: "Observation") -> dict[str, Any]:
+    return {
+        "source": row.source,
+        "says": row.says,
+        "reference": row.reference,
+        "detail": row.detail,
+        "at": row.at,
+    }
+
+
+def _resolution(row: "Resolution") -> dict[str, Any]:
+    return {
+        "attempt": row.attempt_number,
+        "person": row.person_id,
+        "name": row.person.name,
+        "verdict": row.verdict,
+        "reference": row.reference,
+        "evidence": row.evidence,
+        "at": row.at,
     }
 
 
@@ -88,22 +100,12 @@ def _turns(found: Outside) -> list[dict[str, Any]]:
 
 def _row(row: "Execution", wording: "Revision") -> dict[str, Any]:
     return {
-        "id": row.id,
+        **known_of(row),
         "key": row.id.hex,
-        "proposal": row.proposal_id,
         "title": row.proposal.title,
-        "revision": row.revision,
-        "revision_digest": row.digest,
-        "status": row.status,
         "outlet": wording.outlet,
         "amount": wording.measure.get("amount"),
         "currency": wording.measure.get("currency") or "",
-        "problem": row.problem,
-        "created_at": row.created_at,
-        "due_at": row.due_at,
-        "executed_at": row.executed_at,
-        "snapshot": row.snapshot_number,
-        **sending(row),
     }
 
 

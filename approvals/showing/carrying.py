@@ -45,6 +45,11 @@ _AFTER_SILENCE: Mapping[str, str] = {
 def carried_out(workspace_id: UUID, execution_id: UUID) -> dict[str, Any]:
     """Return what is known of one execution. Raises: NotFound (404)."""
     row = queries.execution(workspace_id, execution_id)
+    return {**known_of(row), "in_emergency": row.break_glass_id is not None}
+
+
+def known_of(row: "Execution") -> dict[str, Any]:
+    """Return what a program may know of an execution; a local one has no way out."""
     return {
         "id": row.id,
         "proposal": row.proposal_id,
@@ -56,14 +61,6 @@ def carried_out(workspace_id: UUID, execution_id: UUID) -> dict[str, Any]:
         "executed_at": row.executed_at,
         "snapshot": row.snapshot_number,
         "problem": row.problem,
-        "in_emergency": row.break_glass_id is not None,
-        **sending(row),
-    }
-
-
-def sending(row: "Execution") -> dict[str, Any]:
-    """Return what is known of an execution's way out; a local one has none."""
-    return {
         "connector": row.connector,
         "retry_class": row.retry_class,
         "request_digest": row.request_digest,
