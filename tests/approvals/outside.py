@@ -1,6 +1,6 @@
 """What is outside the house in these tests: a bank in memory, and a cast that sends money there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,9 +8,7 @@ from uuid import UUID
 
 from approvals.connectors.protocol import (
     CannotBuild,
-    Finding,
     Line,
-    Listed,
     NotReached,
     Order,
     Public,
@@ -21,7 +19,8 @@ from approvals.models import Attempt, Execution
 from approvals.operations.announcing import announce_connectors
 from approvals.operations.registering import ActionTypeSpec, declare
 from approvals.operations.sending import resend_due, send_due
-from console.canonical import canonical_bytes, sha256
+from console.canonical import sha256
+from tests.approvals.bank import InMemory
 from tests.story import PAY_FIELDS, PAY_SCHEMA, Cast, now
 
 BANK, WIRE = "bank", "wire"
@@ -49,7 +48,7 @@ def crashes(_body: bytes) -> Receipt:
 
 
 @dataclass
-class Bank:
+class Bank(InMemory):
     """A provider in memory, and the connector that reaches it.
 
     `answers` are given one after the other, the last one for ever; `came` is every body that
@@ -81,44 +80,27 @@ class Bank:
         )
 
     def build(self, order: Order) -> bytes:
-        """Make bytes of an order."""
+        """Make bytes of an order, where there is a template for it."""
         if not self.can_build:
             raise CannotBuild("there is no template for it")
-        return canonical_bytes(
-            {"key": order.key, "action": order.action, "params": dict(order.params)}
-        )
+        return super().build(order)
 
     def reach(self, order: Order, until: float) -> Line:
         """Open a line, if the bank is up."""
         self.on_reach()
         if not self.is_up:
             raise NotReached("connection refused")
-        return _Line(self)
+        return super().reach(order, until)
 
-    def ask(self, order: Order, body: bytes, until: float) -> Finding:
-        """Say nothing."""
-        return Finding("unclear")
-
-    def listed(self, since: datetime, until: datetime, deadline: float) -> Iterator[Listed]:
-        """List nothing."""
-        return iter(())
-
-    def test(self, until: float) -> str:
-        """Say that it is there."""
-        return "here"
-
-
-@dataclass
-class _Line:
-    bank: Bank
-
-    def send(self, body: bytes) -> Receipt:
-        self.bank.came.append(body)
-        answer = self.bank.answers.pop(0) if len(self.bank.answers) > 1 else self.bank.answers[0]
+    def answer(self, order: Order, body: bytes) -> Receipt:
+        """Give the next answer."""
+        self.came.append(body)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return answer(body)
 
-    def close(self) -> None:
-        self.bank.hung_up += 1
+    def hang_up(self) -> None:
+        """Count it."""
+        self.hung_up += 1
 
 
 @dataclass

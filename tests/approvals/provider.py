@@ -14,7 +14,8 @@ from approvals.connectors.protocol import (
     Receipt,
     RetryClass,
 )
-from console.canonical import canonical_bytes, sha256
+from console.canonical import sha256
+from tests.approvals.bank import InMemory
 
 # How the next order is treated: the second word says what is heard of it.
 MOODS = ("ok", "refuse", "away", "do_silent", "skip_silent", "do_500")
@@ -33,7 +34,7 @@ class Bank:
 
 
 @dataclass
-class Way:
+class Way(InMemory):
     """A connector to the bank, of one retry class; a keyed one takes the same key for one order."""
 
     name: str
@@ -57,15 +58,23 @@ class Way:
             can_list=True,
         )
 
-    def build(self, order: Order) -> bytes:
-        """Word an order; the same one the same way."""
-        return canonical_bytes({"key": order.key, "params": dict(order.params)})
-
     def reach(self, order: Order, until: float) -> Line:
         """Call the bank."""
         if self.bank.mood == "away":
             raise NotReached("connection refused")
-        return _Call(self, order.key)
+        return super().reach(order, until)
+
+    def answer(self, order: Order, body: bytes) -> Receipt:
+        """Treat one order as the mood says."""
+        mood, book = self.bank.mood, self.bank
+        if mood == "refuse":
+            return Receipt("refused", status=422, says="no")
+        knows = self.retry_class == "keyed" and order.key in book.orders()
+        if mood != "skip_silent" and not knows:
+            book.entries.append((order.key, body))
+        if mood == "ok":
+            return Receipt("acknowledged", f"ref-{order.key[-6:]}", 201, "done")
+        return Receipt("unknown", says="no answer")
 
     def ask(self, order: Order, body: bytes, until: float) -> Finding:
         """Ask the bank about a key."""
@@ -78,28 +87,3 @@ class Way:
         """Return the bank's book."""
         for key in self.bank.orders():
             yield Listed(key, f"ref-{key[-6:]}", datetime.now(UTC))
-
-    def test(self, until: float) -> str:
-        """Reach it."""
-        return "reached"
-
-
-@dataclass
-class _Call:
-    way: Way
-    key: str
-
-    def send(self, body: bytes) -> Receipt:
-        """Treat one order as the mood says."""
-        mood, book = self.way.bank.mood, self.way.bank
-        if mood == "refuse":
-            return Receipt("refused", status=422, says="no")
-        knows = self.way.retry_class == "keyed" and self.key in book.orders()
-        if mood != "skip_silent" and not knows:
-            book.entries.append((self.key, body))
-        if mood == "ok":
-            return Receipt("acknowledged", f"ref-{self.key[-6:]}", 201, "done")
-        return Receipt("unknown", says="no answer")
-
-    def close(self) -> None:
-        """Hang up."""

@@ -8,7 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from approvals import effects
-from approvals.connectors.protocol import Finding, Listed, NotReached, Order, Public, Receipt
+from approvals.connectors.protocol import (
+    Finding,
+    Line,
+    Listed,
+    NotReached,
+    Order,
+    Public,
+    Receipt,
+)
 from approvals.effects import Effect
 from approvals.models import Execution
 from approvals.operations.announcing import announce_connectors
@@ -20,8 +28,9 @@ from approvals.operations.sending import send_due
 from approvals.queries import detail
 from approvals.rulebook import Rule
 from console.actors import agent
-from console.canonical import Json, canonical_bytes
+from console.canonical import Json
 from snapshots.operations.creating import create_state
+from tests.approvals.bank import InMemory
 from tests.house import FIELDS, HELD, VENDOR, House, now
 from tests.terms import asking, matching, set_rules
 
@@ -53,7 +62,7 @@ def _named(document: Any, params: dict[str, Any]) -> dict[str, str]:
 
 
 @dataclass(slots=True)
-class Teller:
+class Teller(InMemory):
     """One way out to a bank that says what it was told to say."""
 
     public: Public = BANK
@@ -63,25 +72,15 @@ class Teller:
     is_away: bool = False
     heard: list[bytes] = field(default_factory=list)
 
-    def build(self, order: Order) -> bytes:
-        """Word an order."""
-        return canonical_bytes(
-            {"key": order.key, "action": order.action, "params": dict(order.params)}
-        )
-
-    def reach(self, order: Order, until: float) -> "Teller":
+    def reach(self, order: Order, until: float) -> Line:
         """Open a line, if the bank is there."""
-        if self.is_away:
-            raise NotReached("nobody answers at bank.example")
-        return self
+        self._be_there()
+        return InMemory.reach(self, order, until)
 
-    def send(self, body: bytes) -> Receipt:
+    def answer(self, order: Order, body: bytes) -> Receipt:
         """Hear an order, and answer."""
         self.heard.append(body)
         return self.receipt
-
-    def close(self) -> None:
-        """Hang up."""
 
     def ask(self, order: Order, body: bytes, until: float) -> Finding:
         """Say what became of an order."""
@@ -93,9 +92,12 @@ class Teller:
 
     def test(self, until: float) -> str:
         """Be there, or not."""
+        self._be_there()
+        return "TLS 1.3, 200 OK"
+
+    def _be_there(self) -> None:
         if self.is_away:
             raise NotReached("nobody answers at bank.example")
-        return "TLS 1.3, 200 OK"
 
 
 @dataclass(slots=True)

@@ -12,7 +12,6 @@ from approvals import effects
 from approvals.connectors.protocol import (
     Connector,
     Finding,
-    Line,
     Listed,
     Order,
     Public,
@@ -26,7 +25,8 @@ from approvals.operations.registering import ActionTypeSpec, declare
 from approvals.operations.sending import send_due
 from console.actors import Actor
 from console.breakers.models import Breaker
-from console.canonical import Json, canonical_bytes
+from console.canonical import Json
+from tests.approvals.bank import InMemory
 from tests.story import ANYTHING, PAY, Cast, now
 
 SILENCE = Receipt("unknown", says="The line was cut.")
@@ -38,7 +38,7 @@ LATER = timedelta(minutes=10)
 
 
 @dataclass
-class Bank:
+class Bank(InMemory):
     """A provider that answers, is silent, is asked and lists as a test wants it to."""
 
     retry_class: RetryClass = "queryable"
@@ -67,30 +67,26 @@ class Bank:
             can_list=True,
         )
 
-    def build(self, order: Order) -> bytes:
-        """Write an order down."""
-        params: Any = dict(order.params)
-        return canonical_bytes({"key": order.key, "action": order.action, "params": params})
+    def answer(self, order: Order, body: bytes) -> Receipt:
+        """Answer as a test wants it."""
+        self.sent.append(body)
+        return self.receipt
 
-    def reach(self, _order: Order, _until: float) -> Line:
-        """Answer the telephone."""
-        return _Line(self)
-
-    def ask(self, order: Order, _body: bytes, _until: float) -> Finding:
+    def ask(self, order: Order, body: bytes, until: float) -> Finding:
         """Say what a test wants said."""
         self.asked.append(order.key)
         if isinstance(self.finding, Exception):
             raise self.finding
         return self.finding
 
-    def listed(self, since: datetime, until: datetime, _deadline: float) -> Iterator[Listed]:
+    def listed(self, since: datetime, until: datetime, deadline: float) -> Iterator[Listed]:
         """List what a test wants listed."""
         self.listed_from.append((since, until))
         yield from self.lines
         if self.list_fails:
             raise self.list_fails
 
-    def test(self, _until: float) -> str:
+    def test(self, until: float) -> str:
         """Be reached, or not."""
         if isinstance(self.tested, Exception):
             raise self.tested
@@ -100,18 +96,6 @@ class Bank:
     def connectors(self) -> dict[str, Connector]:
         """Return what the sender holds."""
         return {self.name: self}
-
-
-@dataclass
-class _Line:
-    bank: Bank
-
-    def send(self, body: bytes) -> Receipt:
-        self.bank.sent.append(body)
-        return self.bank.receipt
-
-    def close(self) -> None:
-        return None
 
 
 def _recall(document: Any, params: dict[str, Any]) -> Json:
