@@ -112,10 +112,7 @@ def take_back(*, actor: Actor, proposal_id: UUID, now: datetime) -> None:
         asked = _asked(proposal)
         if str(asked.person_id) != actor.id and not allows(actor.roles, "administer"):
             raise Forbidden("Only whoever asked, or an admin, may take a question back.")
-        asked.withdrawn_at = now
-        asked.save(update_fields=["withdrawn_at"])
-        resume(proposal, now)
-        proposal.save(update_fields=["status", "paused_at", "due_at", "rank"])
+        drop(proposal, asked, now)
         body: dict[str, Json] = {"number": asked.number}
         append(actor, "proposal.question_taken_back", f"proposal:{proposal.id}", body)
         announce(proposal.id, proposal.workspace_id)
@@ -127,16 +124,23 @@ def conclude(
     """Close a question with its answer and let the clock go on; the caller holds the proposal."""
     asked.answer, asked.answered_by, asked.answered_at = answer, actor.to_json(), now
     asked.save(update_fields=["answer", "answered_by", "answered_at"])
-    resume(proposal, now)
-    proposal.save(update_fields=["status", "paused_at", "due_at", "rank"])
+    _go_on(proposal, now)
 
 
-def resume(proposal: Proposal, now: datetime) -> None:
+def drop(proposal: Proposal, asked: InfoRequest, now: datetime) -> None:
+    """Close a question without an answer and let the clock go on; the caller holds the proposal."""
+    asked.withdrawn_at = now
+    asked.save(update_fields=["withdrawn_at"])
+    _go_on(proposal, now)
+
+
+def _go_on(proposal: Proposal, now: datetime) -> None:
     """Let it wait for a decision again, and its deadline be later by as long as it stood still."""
     if proposal.paused_at is not None:
         proposal.due_at += now - proposal.paused_at
     proposal.status, proposal.paused_at = "pending", None
     proposal.rank = rank(proposal.risk, int(proposal.due_at.timestamp()))
+    proposal.save(update_fields=["status", "paused_at", "due_at", "rank"])
 
 
 def _asked(proposal: Proposal) -> InfoRequest:

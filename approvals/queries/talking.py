@@ -4,10 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from approvals.models import Comment, InfoRequest, Proposal, Snooze
 from console.actors import Actor
+
+# As long as people were given to decide, the proposer is given to answer.
+_UNANSWERED = """
+    SELECT id FROM approvals_proposal
+    WHERE status = 'info_requested'
+        AND paused_at + (terms->>'expires_seconds')::float8 * interval '1 second' <= %s
+    ORDER BY paused_at LIMIT %s
+"""
 
 
 def is_proposer(actor: Actor, proposal: Proposal) -> bool:
@@ -37,6 +46,13 @@ def open_question(proposal_id: UUID) -> InfoRequest | None:
     """Return the question that stops the clock of a proposal, or nothing."""
     rows = InfoRequest.objects.filter(proposal=proposal_id, answered_at=None, withdrawn_at=None)
     return rows.select_related("person").defer("person__password").first()
+
+
+def unanswered(now: datetime, *, at_most: int) -> list[UUID]:
+    """Return the proposals whose question has waited for too long, of all workspaces."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNANSWERED, [now, at_most])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def asked_among(proposal_ids: Sequence[UUID]) -> set[UUID]:
