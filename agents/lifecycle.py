@@ -44,6 +44,17 @@ RESTORATION_MOVES: dict[str, frozenset[str]] = {
     "discarded": frozenset(),
 }
 RESTORATION_STATUSES = sorted(RESTORATION_MOVES)
+PAUSE_MOVES: dict[str, frozenset[str]] = {
+    # Void: the run ended while it waited.
+    "open": frozenset({"continued", "raised", "terminated", "restored", "void"}),
+    "continued": frozenset(),
+    "raised": frozenset(),
+    "terminated": frozenset(),
+    # Its State was rolled back or its agent re-initialised, so another run goes on.
+    "restored": frozenset(),
+    "void": frozenset(),
+}
+PAUSE_STATUSES = sorted(PAUSE_MOVES)
 # Open and not held: what a pause holds.
 MOVING = ["queued", "running", "waiting"]
 FINISHED = frozenset(status for status, moves in RUN_MOVES.items() if not moves)

@@ -3,12 +3,13 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
+from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 
 from agents.lifecycle import (
     AGENT_STATUSES,
     FINISHED,
+    PAUSE_STATUSES,
     RESTORATION_KINDS,
     RESTORATION_STATUSES,
     RUN_STATUSES,
@@ -23,7 +24,8 @@ class Job(models.Model):
     """What a client asked for: workflow, input, State.
 
     `submitter` is the reference of the actor, `body_digest` what its idempotency key stands for;
-    `lineage` travels into every proposal of its runs.
+    `lineage` travels into every proposal of its runs. `budget` is what it may use:
+    `{"tokens"?, "money"?, "seconds"?}`; of what waits, higher `priority` is worked at first.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -37,6 +39,8 @@ class Job(models.Model):
     lineage = models.JSONField()
     idempotency_key = models.CharField(max_length=200)
     body_digest = models.CharField(max_length=64)
+    budget = models.JSONField(db_default={})
+    priority = models.SmallIntegerField(db_default=0)
     current_run = models.ForeignKey("Run", models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
 
@@ -62,7 +66,11 @@ class Run(models.Model):
     `fence` rises with every claim; whoever holds an older one can no longer write. `next_step`
     is where the journal ends. `waiting_for` is the proposal whose decision the run awaits; a
     paused run keeps it. `epoch` is that of its State when the run was made: once the State has a
-    later one, nothing that the run says is taken any more. `held_because` says why it is paused.
+    later one, nothing that the run says is taken any more. `held_because` says why it is paused;
+    `paused_by` is the open Pause of a guard, whose end alone lets it go on. `workflow` and
+    `priority` are its job's. `tokens` and `money` (USD) are what it used. `raised` are the limits
+    that people have raised for it. `source` says whose run it is: ours where it is empty, else
+    the format that it was brought in from.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -77,6 +85,13 @@ class Run(models.Model):
     waiting_for = models.UUIDField(null=True, blank=True)
     epoch = models.IntegerField(default=0)
     held_because = models.CharField(max_length=300, blank=True)
+    paused_by = models.UUIDField(null=True, blank=True)
+    workflow = models.CharField(max_length=80, db_default="")
+    priority = models.SmallIntegerField(db_default=0)
+    tokens = models.BigIntegerField(db_default=0)
+    money = models.DecimalField(max_digits=14, decimal_places=6, db_default=0)
+    raised = models.JSONField(db_default={})
+    source = models.CharField(max_length=20, db_default="", blank=True)
     result = models.JSONField(null=True, blank=True)
     problem_code = models.CharField(max_length=60, blank=True)
     problem = models.CharField(max_length=1000, blank=True)
@@ -107,6 +122,19 @@ class Run(models.Model):
         ]
         indexes: ClassVar = [
             Index(fields=["queued_at", "id"], condition=Q(status="queued"), name="runs_queued"),
+            Index(
+                F("workspace"),
+                F("priority").desc(),
+                F("queued_at"),
+                F("id"),
+                condition=Q(status="queued"),
+                name="runs_queued_by_workspace",
+            ),
+            Index(
+                fields=["workspace", "workflow"],
+                condition=Q(status="running"),
+                name="runs_running",
+            ),
             Index(fields=["lease_until"], condition=Q(status="running"), name="runs_leased"),
             Index(fields=["waiting_for"], condition=Q(status="waiting"), name="runs_waiting"),
             Index(fields=["workspace", "-created_at", "-id"], name="runs_newest"),
@@ -377,3 +405,165 @@ class DriftLimit(models.Model):
     def __str__(self) -> str:
         """Return the State's id, for a shell."""
         return str(self.state_id)
+
+
+class Pause(models.Model):
+    """A guard has paused a run, which waits for a person; `verdict` is the guard's, with numbers.
+
+    `step` is the journal's entry of the verdict. `raised` holds the limits that the person gave
+    it, `{rule: limit}`. A run that ended otherwise leaves it `void`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+")
+    run = models.ForeignKey(Run, models.PROTECT, related_name="pauses", db_index=False)
+    step = models.IntegerField()
+    agent = models.CharField(max_length=80, blank=True)
+    rule = models.CharField(max_length=40)
+    verdict = models.JSONField()
+    status = models.CharField(max_length=12, default="open")
+    reason = models.CharField(max_length=500, blank=True)
+    decider = models.JSONField(null=True, blank=True)
+    raised = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """A run is paused once at a time, and whoever ended it said why."""
+
+        constraints: ClassVar = [
+            UniqueConstraint(fields=["run", "step"], name="a_verdict_pauses_once"),
+            UniqueConstraint(
+                fields=["run"], condition=Q(status="open"), name="a_run_is_paused_once_at_a_time"
+            ),
+            CheckConstraint(condition=Q(status__in=PAUSE_STATUSES), name="a_pause_status_is_known"),
+            CheckConstraint(
+                condition=Q(status="open", decided_at=None)
+                | Q(status="void", decided_at__isnull=False)
+                | Q(decider__isnull=False, decided_at__isnull=False) & ~Q(reason=""),
+                name="whoever_ends_a_pause_says_why",
+            ),
+        ]
+        indexes: ClassVar = [
+            Index(
+                fields=["workspace", "created_at", "id"],
+                condition=Q(status="open"),
+                name="pauses_open",
+            ),
+            Index(fields=["workspace", "-created_at", "-id"], name="pauses_newest"),
+        ]
+
+    def __str__(self) -> str:
+        """Return rule and status, for a shell."""
+        return f"{self.rule} {self.status}"
+
+
+class WorkflowSetting(models.Model):
+    """How a workspace has set the guards of one workflow, and how many of its runs may work.
+
+    `guards` has the shape that `agents/guards.py` settles: `{rule: {"limit"?, "strength"?}}`.
+    """
+
+    pk = models.CompositePrimaryKey("workspace_id", "workflow")
+    workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+", db_index=False)
+    workflow = models.CharField(max_length=80)
+    guards = models.JSONField(default=dict)
+    at_once = models.IntegerField(null=True, blank=True)
+    actor = models.JSONField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        """At least one run may work."""
+
+        constraints: ClassVar = [
+            CheckConstraint(
+                condition=Q(at_once=None) | Q(at_once__gte=1), name="at_least_one_run_may_work"
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return the workflow."""
+        return self.workflow
+
+
+class WorkspaceBudget(models.Model):
+    """What the agents of a workspace may use in a day (UTC), and how many runs work at once.
+
+    Null means without end. `money` is in USD.
+    """
+
+    workspace = models.OneToOneField(WORKSPACE, models.PROTECT, primary_key=True, related_name="+")
+    tokens = models.BigIntegerField(null=True, blank=True)
+    money = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
+    runs = models.IntegerField(null=True, blank=True)
+    at_once = models.IntegerField(null=True, blank=True)
+    actor = models.JSONField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        """A budget is more than nothing."""
+
+        constraints: ClassVar = [
+            CheckConstraint(
+                condition=(Q(tokens=None) | Q(tokens__gt=0))
+                & (Q(money=None) | Q(money__gt=0))
+                & (Q(runs=None) | Q(runs__gt=0))
+                & (Q(at_once=None) | Q(at_once__gt=0)),
+                name="a_budget_is_more_than_nothing",
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return the workspace's id, for a shell."""
+        return str(self.workspace_id)
+
+
+class Usage(models.Model):
+    """What the agents of a workspace have used on one day (UTC); `money` is in USD."""
+
+    pk = models.CompositePrimaryKey("workspace_id", "day")
+    workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    tokens = models.BigIntegerField(default=0)
+    money = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+    runs = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        """Return the day."""
+        return str(self.day)
+
+
+class RoleTime(models.Model):
+    """How long an agent took for one turn of a workflow; the newest make the forecast."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workspace = models.ForeignKey(WORKSPACE, models.PROTECT, related_name="+", db_index=False)
+    workflow = models.CharField(max_length=80)
+    agent = models.CharField(max_length=80)
+    seconds = models.FloatField()
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        """The newest turns of an agent are found at once."""
+
+        indexes: ClassVar = [
+            Index(fields=["workspace", "workflow", "agent", "-ended_at"], name="role_times_newest")
+        ]
+
+    def __str__(self) -> str:
+        """Return the agent and its seconds."""
+        return f"{self.agent} {self.seconds:.1f} s"
+
+
+class Draft(models.Model):
+    """What a model has said so far in a step that is not written down yet; shown, never used."""
+
+    run = models.OneToOneField(Run, models.PROTECT, primary_key=True, related_name="+")
+    index = models.IntegerField()
+    agent = models.CharField(max_length=80, blank=True)
+    text = models.TextField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        """Return the beginning."""
+        return self.text[:40]

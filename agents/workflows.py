@@ -4,48 +4,109 @@ The function is replayed from the run's journal after every wait and every crash
 the context for everything that could differ the next time: tools, models, time, the State.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from agents.declarations import ANY_OBJECT, Expectation, Role
 from agents.memory import Entry
 from console.canonical import Json
 from snapshots.diff import Change
-
-ANY_OBJECT = {"type": "object", "additionalProperties": True}
 
 
 class ToolFailed(Exception):
     """A tool answered with an error; the workflow may go on without it."""
 
 
+class ContractBroken(ToolFailed):
+    """What was handed over does not keep the contract; the sentence says what is wrong."""
+
+
+class ModelFailed(ToolFailed):
+    """A model could not be asked, or its answer was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a model wants to be called; `id` is its own name for the call."""
+
+    id: str
+    tool: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model is told of it."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One part of a conversation before the newest words.
+
+    A `tool` turn answers the call of that `call_id`. `filled_by` says what it takes room for:
+    the job, memory, a tool's result, a failed one, a repeated one, or the model's own words.
+    `step` is where in the run it came up.
+    """
+
+    role: Literal["user", "assistant", "tool"]
+    content: str
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
+    tool: str = ""
+    filled_by: Literal["job", "memory", "result", "failed", "repeat", "words", "notice"] = "words"
+    step: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a model is asked: who asks, with which instructions, about what."""
+    """What a model is asked: with which instructions, after which turns, about what.
+
+    Tool output stands in turns of its own, never in the instructions.
+    """
 
     instructions: str
     content: str
+    turns: tuple[Turn, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered, and what it used to do so."""
+    """What a model answered, and what it used to do so.
+
+    `cost` is a decimal string in USD, empty where nobody knows it; `model` is the name that the
+    provider answered with.
+    """
 
     text: str
     data: Json = None
     tokens: int = 0
+    calls: tuple[ToolCall, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: str = ""
+    model: str = ""
 
 
 class Provider(Protocol):
-    """Where model answers come from: a script, a recording, a server."""
+    """Where model answers come from: a script, a recording, a server.
+
+    One that can speak while it thinks also has `stream(message, said)`, which calls `said` with
+    the text so far and returns the same reply.
+    """
 
     @property
     def name(self) -> str:
         """Return what the trace calls it."""
 
     def complete(self, message: Message) -> Reply:
-        """Return the answer to one message."""
+        """Return the answer to one message. Raises: ModelFailed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +232,11 @@ class Workflow:
     `input_schema` is JSON Schema of the job's input; members it does not name are refused unless
     it allows them. `asked` returns what of the input is the request itself: what stands there
     was asked for, what stands only in a tool's result was not.
+    `roles` are its agents; where there are none, nothing is outside a role. `guards` is how the
+    rules of `agents/guards.py` are set for it: `{rule: {"limit"?, "strength"?}}`. `expects` says
+    what a finished job should have proposed and did not. `seconds` is the time that a job of it
+    has when it brings none of its own, None for no end. `at_once` is how many runs of it work
+    at the same time in a workspace.
     """
 
     name: str
@@ -178,6 +244,15 @@ class Workflow:
     function: Callable[[Context], Json]
     input_schema: dict[str, Any] = field(default_factory=lambda: {**ANY_OBJECT})
     asked: Callable[[dict[str, Any]], Json] = lambda job_input: job_input
+    roles: tuple[Role, ...] = ()
+    guards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    expects: Expectation | None = None
+    seconds: float | None = None
+    at_once: int | None = None
+
+    def role(self, name: str) -> Role | None:
+        """Return the role of an agent, if the workflow declares it."""
+        return next((role for role in self.roles if role.name == name), None)
 
 
 _workflows: dict[str, Workflow] = {}
