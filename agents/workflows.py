@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
-from agents.declarations import ANY_OBJECT, Expectation, Role
+from agents import declared
+from agents.declarations import ANY_OBJECT, Expectation, Role, Team, Tool
 from agents.memory import Entry
+from approvals.second_opinion import Second
 from console.canonical import Json
 from snapshots.diff import Change
 
@@ -81,7 +83,7 @@ class Reply:
     """What a model answered, and what it used to do so.
 
     `cost` is a decimal string in USD, empty where nobody knows it; `model` is the name that the
-    provider answered with.
+    provider answered with; `retries` is how often it was asked again before that.
     """
 
     text: str
@@ -92,6 +94,7 @@ class Reply:
     output_tokens: int = 0
     cost: str = ""
     model: str = ""
+    retries: int = 0
 
 
 class Provider(Protocol):
@@ -157,8 +160,23 @@ class Context(Protocol):
     def model(self, *, agent: str, message: Message, provider: Provider) -> Reply:
         """Ask a model."""
 
-    def handoff(self, *, from_agent: str, to_agent: str, content: str) -> None:
-        """Pass the work from one agent to another."""
+    def handoff(self, *, from_agent: str, to_agent: str, content: str, value: Json = None) -> None:
+        """Pass the work from one agent to another, with a value that it is about.
+
+        Raises: ContractBroken, when the value is not what the receiver takes.
+        """
+
+    def give(self, *, agent: str, value: Json) -> Json:
+        """Hand back what an agent was asked for, and return it.
+
+        Raises: ContractBroken, when it is not what the agent's role gives.
+        """
+
+    def nudges(self, *, agent: str) -> list[str]:
+        """Return what guards tell an agent and it has not heard; a message to it has them too."""
+
+    def has_time_for(self, agent: str) -> bool:
+        """Say whether what an agent takes as a rule fits into the time that the job has left."""
 
     def observe(self, *, name: str, args: dict[str, Any], changes: Sequence[Change]) -> None:
         """Take in a change of the State that happened outside."""
@@ -188,7 +206,7 @@ class Context(Protocol):
     def forget(self, *, agent: str, entry: str) -> None:
         """Take an entry out of the agent's mind. Raises: ToolFailed."""
 
-    def propose(
+    def propose(  # noqa: PLR0913  (each says one thing about one proposal)
         self,
         *,
         agent: str,
@@ -198,11 +216,13 @@ class Context(Protocol):
         evidence: Sequence[Exhibit] = (),
         rationale: str = "",
         converses: bool = False,
+        second: Second | None = None,
     ) -> Outcome:
         """Put an action before people and return what became of it, however long that takes.
 
         A workflow that converses is told of questions, and may word its proposal anew. For one
-        that does not, questions are left to people, and requested changes withdraw it.
+        that does not, questions are left to people, and requested changes withdraw it. `second`
+        is what another agent would do that looked at the same snapshot by itself.
         """
 
     def revise(
@@ -232,11 +252,13 @@ class Workflow:
     `input_schema` is JSON Schema of the job's input; members it does not name are refused unless
     it allows them. `asked` returns what of the input is the request itself: what stands there
     was asked for, what stands only in a tool's result was not.
-    `roles` are its agents; where there are none, nothing is outside a role. `guards` is how the
-    rules of `agents/guards.py` are set for it: `{rule: {"limit"?, "strength"?}}`. `expects` says
-    what a finished job should have proposed and did not. `seconds` is the time that a job of it
-    has when it brings none of its own, None for no end. `at_once` is how many runs of it work
-    at the same time in a workspace.
+    `roles` are its agents; where there are none, nothing is outside a role. `team` says who of
+    them leads, doubts and works alone. `tools` and `proposes` are what it brings at all, so that
+    a tool or an action type that no role may use is found. `guards` is how the rules of
+    `agents/guards.py` are set for it: `{rule: {"limit"?, "strength"?}}`. `expects` says what a
+    finished job should have proposed and did not. `seconds` is the time that a job of it has when
+    it brings none of its own, None for no end. `at_once` is how many runs of it work at the same
+    time in a workspace.
     """
 
     name: str
@@ -249,17 +271,38 @@ class Workflow:
     expects: Expectation | None = None
     seconds: float | None = None
     at_once: int | None = None
+    team: Team | None = None
+    tools: tuple[Tool, ...] = ()
+    proposes: tuple[str, ...] = ()
 
     def role(self, name: str) -> Role | None:
         """Return the role of an agent, if the workflow declares it."""
         return next((role for role in self.roles if role.name == name), None)
 
 
+class WorkflowUnusable(ValueError):
+    """A workflow cannot be what it declares; the message names it and the member."""
+
+
 _workflows: dict[str, Workflow] = {}
 
 
 def register_workflow(workflow: Workflow) -> None:
-    """Make a workflow known by its name; a pack does this when it is loaded."""
+    """Make a workflow known by its name; a pack does this when it is loaded.
+
+    Raises: WorkflowUnusable.
+    """
+    found = [
+        *declared.in_general(
+            workflow.name, workflow.input_schema, workflow.seconds, workflow.at_once
+        ),
+        *declared.in_guards(workflow.guards),
+        *declared.in_roles(workflow.roles),
+        *declared.in_tools("tools", workflow.tools),
+    ]
+    if found:
+        listed = "; ".join(f"{member}: {sentence}" for member, sentence in found)
+        raise WorkflowUnusable(f"Workflow {workflow.name!r}, {listed}")
     _workflows[workflow.name] = workflow
 
 
@@ -271,3 +314,8 @@ def find(name: str) -> Workflow | None:
 def names() -> list[str]:
     """Return the names of all workflows, sorted."""
     return sorted(_workflows)
+
+
+def known() -> dict[str, Workflow]:
+    """Return all workflows by name, as they are now."""
+    return dict(_workflows)

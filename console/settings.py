@@ -274,7 +274,9 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("axes", "celery", "fido2", "httpx")},
+    "loggers": {
+        name: {"level": "WARNING"} for name in ("axes", "celery", "fido2", "httpx", "httpx2")
+    },
 }
 
 # Where people reach the console: what links in mails and messages begin with.
@@ -290,6 +292,17 @@ WEBHOOK_PORTS = os.environ.get("WEBHOOK_PORTS", "443")
 
 # How long a worker may be silent before another one takes its run over.
 RUN_LEASE = timedelta(seconds=float(os.environ.get("RUN_LEASE_SECONDS", "30")))
+
+# Which model is asked where a workflow names none, and the server behind names with `local:`.
+MODEL = os.environ.get("COUNTERSIGN_MODEL", "")
+MODEL_URL = os.environ.get("COUNTERSIGN_MODEL_URL", "")
+MODEL_KEY = os.environ.get("COUNTERSIGN_MODEL_KEY", "")
+# How long one answer may take, all attempts together; until a connection stands; between words.
+MODEL_SECONDS = float(os.environ.get("MODEL_SECONDS", "120"))
+MODEL_CONNECT_SECONDS = float(os.environ.get("MODEL_CONNECT_SECONDS", "5"))
+MODEL_IDLE_SECONDS = float(os.environ.get("MODEL_IDLE_SECONDS", "30"))
+# USD per million tokens, `name=input/output`, for models whose price nobody publishes.
+MODEL_PRICES = os.environ.get("MODEL_PRICES", "")
 
 # How long the sender may be silent about what it took before somebody else takes it up.
 SEND_LEASE = timedelta(seconds=float(os.environ.get("SEND_LEASE_SECONDS", "30")))

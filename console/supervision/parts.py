@@ -18,6 +18,8 @@ DEFAULT_PORT = 8000
 PORTS_TRIED = 50
 # Only the sender talks to the outside; no other process is given the keys for it.
 SECRETS_OF_SENDER = "CONNECTOR_"
+# Only workers ask models.
+KEYS_OF_MODELS = frozenset({"COUNTERSIGN_MODEL_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"})
 CELERY = ("-m", "celery", "-A", "console.celery", "worker", "--loglevel", "INFO")
 QUIET = ("--prefetch-multiplier=1", "--without-gossip", "--without-mingle")
 
@@ -94,6 +96,7 @@ def environment(role: str, address: str) -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if (role == "sender" or not name.startswith(SECRETS_OF_SENDER))
+        and (role == "worker" or name not in KEYS_OF_MODELS)
         and not name.startswith(addresses.DATABASE_URL_OF)
     }
     own.pop("PYTHONDONTWRITEBYTECODE", None)
