@@ -2,7 +2,7 @@
 
 Rules over what the run did before: the same action again on the same thing, a call that failed and
 now comes as a proposal, a change that takes an earlier one back. They flag for a reader and decide
-nothing; how often they are right is measured in `benchmarks/proposals.py`.
+nothing; how often they are right is measured by `manage.py measure_guards`.
 """
 
 import json

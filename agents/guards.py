@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self
 from agents.verdicts import STRENGTHS, Strength
 from console.canonical import Json
 
-Guard = Literal["breaker", "role", "memory", "silence", "context", "latency", "budget", "guard"]
+Guard = Literal["breaker", "role", "silence", "context", "latency", "budget", "guard"]
 Number = int | float
 
 
@@ -61,10 +61,35 @@ RULES: Final[Mapping[str, Rule]] = {
         "pause",
         "errors",
     ),
+    "errors": Rule(
+        "breaker",
+        "Errors in a run",
+        "So many calls of the run failed, whatever went well in between",
+        6,
+        "pause",
+        "errors",
+    ),
+    "nothing_new": Rule(
+        "breaker",
+        "Nothing new",
+        "So many results in a row failed or said what another one had said before, and nothing "
+        "was written and nothing happened in between",
+        15,
+        "pause",
+        "results",
+    ),
+    "talk": Rule(
+        "breaker",
+        "Talk without action",
+        "So many answers of models in a row, and nothing was called, proposed or handed over",
+        30,
+        "pause",
+        "answers",
+    ),
     "calls": Rule(
         "breaker",
         "Calls per run",
-        "Calls of tools and proposals",
+        "More than so many calls of tools and proposals; noted at 80 %",
         40,
         "terminate",
         "calls",
@@ -73,7 +98,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "reads_of_one_tool": Rule(
         "breaker",
         "Reads with one tool",
-        "One reading tool was called so often",
+        "More than so many calls of one reading tool; a tool may have a limit of its own",
         None,
         "pause",
         "calls",
@@ -86,8 +111,12 @@ RULES: Final[Mapping[str, Rule]] = {
         "pause",
         "proposals",
     ),
-    "depth": Rule("breaker", "Depth", "Handoffs within handoffs", 8, "pause", "levels"),
-    "handoffs": Rule("breaker", "Handoffs", "Handoffs in a run", 30, "pause", "handoffs"),
+    "depth": Rule(
+        "breaker", "Depth", "More than so many handoffs within handoffs", 8, "pause", "levels"
+    ),
+    "handoffs": Rule(
+        "breaker", "Handoffs", "More than so many handoffs in a run", 30, "pause", "handoffs"
+    ),
     "round_trips": Rule(
         "breaker", "Ping-pong", "Round trips between the same two agents", 3, "pause", "round trips"
     ),
@@ -116,10 +145,6 @@ RULES: Final[Mapping[str, Rule]] = {
         "note",
         "claims",
         can_be_off=False,
-    ),
-    # 3. Memory.
-    "old_memory": Rule(
-        "memory", "Old memory", "Entries older than the job were given to the agent", None, "note"
     ),
     # 4. Silent failures.
     "contract": Rule(
@@ -238,7 +263,7 @@ def objections(layer: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def may_be_raised(rule: str) -> bool:
     """Say whether a limit above the one that fired makes sense for a rule."""
-    return rule in RULES and RULES[rule].limit is not None
+    return rule in RULES and not RULES[rule].hard
 
 
 def _hard(name: str, setting: Setting) -> Setting:

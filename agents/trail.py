@@ -7,11 +7,13 @@ events, so that the rules that look back (loops, suspects, context) are written 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
 from console.canonical import Json, sha256
 from snapshots.content import content_bytes
 
+# Stands in a content of which only the beginning was recorded, before the digest of the whole.
+CUT_OFF: Final = "… (cut off; SHA-1 "
 Kind = Literal["message", "call", "result", "handoff", "outside"]
 
 
@@ -21,7 +23,8 @@ class Event:
 
     A `call` has a `tool` and `args`, and `answers` nothing; a `result` has `content` and answers
     the call of that `call_id`. A `message` has `content`; one of a model says so by its actor.
-    `writes` marks a call that would change something (a proposal), `error` a result that failed.
+    A `handoff` has the giving agent as its actor and the receiving one as its tool. `writes`
+    marks a call that would change something (a proposal), `error` a result that failed.
     """
 
     index: int

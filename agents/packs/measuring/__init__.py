@@ -1,0 +1,1 @@
+"""How well do the guards do on runs that others have recorded and judged?"""
