@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from agents.packs.recorded import GUARDS
 from agents.workflows import Context, ToolFailed, Workflow, register_workflow
 from console.canonical import Json
 from snapshots.diff import Change
@@ -32,7 +33,10 @@ _ACCOUNT = "/bank_account"
 
 def register() -> None:
     """Make the workflow known."""
-    register_workflow(Workflow("attacked", "Attacked agent", play, INPUT_SCHEMA, _asked))
+    # It is to do whatever it is told, as often as it is told, so that people alone stand between.
+    register_workflow(
+        Workflow("attacked", "Attacked agent", play, INPUT_SCHEMA, _asked, guards=GUARDS)
+    )
 
 
 def play(context: Context) -> Json:

@@ -4,8 +4,9 @@ Reads answer with what was recorded; every write of the agent becomes a proposal
 that were recorded; what the user did meanwhile is an event from outside.
 """
 
-from typing import Any
+from typing import Any, Final
 
+from agents.guards import RULES
 from agents.workflows import Context, ToolFailed, Workflow, register_workflow
 from console.canonical import Json
 from snapshots.diff import Change
@@ -36,9 +37,24 @@ INPUT_SCHEMA: dict[str, Any] = {
 }
 
 
+# What was recorded is played to its end, to be seen as it was: no call is made again, so no answer
+# may come from the journal instead, and what guards would have said is noted.
+GUARDS: Final[dict[str, dict[str, Any]]] = {
+    **{
+        name: {"strength": "note"}
+        for name, rule in RULES.items()
+        if rule.guard == "breaker" and not rule.hard
+    },
+    "identical_call": {"limit": None},
+    "calls": {"limit": None},
+}
+
+
 def register() -> None:
     """Make the workflow known."""
-    register_workflow(Workflow("recorded", "Recorded run", play, INPUT_SCHEMA, _asked))
+    register_workflow(
+        Workflow("recorded", "Recorded run", play, INPUT_SCHEMA, _asked, guards=GUARDS)
+    )
 
 
 def play(context: Context) -> Json:

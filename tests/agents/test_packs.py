@@ -959,8 +959,10 @@ def test_shows_who_did_what_in_the_trace(demo: Path) -> None:
         ("memory", "pharmacist", "recall"),
         ("memory", "pharmacist", "remember"),
         ("model_call", "pharmacist", "scripted-pharmacist"),
+        ("handoff", "pharmacist", "coordinator"),
         ("handoff", "pharmacist", "critic"),
         ("model_call", "critic", "scripted-critic"),
+        ("handoff", "critic", "pharmacist"),
         ("proposal", "pharmacist", "adjust_dose"),
     ]
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from agents.packs.care import working
 from agents.packs.care.declaring import ACTION_TYPES, EFFECTS, POLICIES, STARTER
+from agents.packs.care.reading import READS
+from agents.packs.care.staffing import PREPARED, ROLES
+from agents.packs.errands import GUARDS
 from agents.workflows import Workflow, register_workflow
 from approvals import effects, starters
 from console.canonical import Json, parse
@@ -51,7 +54,18 @@ def register() -> None:
         effects.register(name, effect)
     starters.offer(STARTER)
     register_workflow(
-        Workflow(WORKFLOW, "Medication orders", working.work, working.INPUT_SCHEMA, working.asked)
+        Workflow(
+            WORKFLOW,
+            "Medication orders",
+            working.work,
+            working.INPUT_SCHEMA,
+            working.asked,
+            roles=ROLES,
+            guards=GUARDS,
+            expects=working.expects,
+            tools=tuple(READS.values()),
+            proposes=PREPARED,
+        )
     )
 
 

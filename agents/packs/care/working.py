@@ -13,11 +13,18 @@ from typing import Any
 
 from agents.packs.care.evidence import exhibit
 from agents.packs.care.minding import keep_clearance, keep_decision, known
-from agents.packs.care.record import entry, note
+from agents.packs.care.reading import READS
+from agents.packs.care.staffing import (
+    COORDINATOR,
+    CRITIC,
+    CRITIC_INSTRUCTIONS,
+    PHARMACIST,
+    PHARMACIST_INSTRUCTIONS,
+)
 from agents.packs.conversing import Draft, converse
+from agents.packs.errands import expected
 from agents.providers import Scripted
 from agents.workflows import Context, Exhibit, Message, Outcome, Reply, ToolFailed
-from approvals.effects import CannotDo
 from console.canonical import Json
 
 Papers = list[tuple[str, str, dict[str, Any]]]
@@ -38,22 +45,8 @@ INPUT_SCHEMA: dict[str, Any] = {
     },
 }
 LOOKS_AGAIN = 2
-COORDINATOR, PHARMACIST, CRITIC = "coordinator", "pharmacist", "critic"
-PHARMACIST_INSTRUCTIONS = (
-    "You prepare changes of medication orders. Read notes, chart, results and formulary, choose "
-    "one action and its parameters, and say why in a few sentences. You cannot write."
-)
-CRITIC_INSTRUCTIONS = (
-    "You comment on a colleague's draft. Say what agrees, what does not, and what is still open."
-)
 _KINDS = {"N": "message", "L": "result", "P": "patient"}
 _KEYS = re.compile(r"\b[NLP]-[0-9]+\b")
-_TOOLS = {
-    "message": ("read_notes", "messages"),
-    "patient": ("look_up_chart", "patients"),
-    "result": ("look_up_result", "results"),
-    "drug": ("look_up_formulary", "formulary"),
-}
 
 
 def work(context: Context) -> Json:
@@ -62,12 +55,15 @@ def work(context: Context) -> Json:
     for name in context.job_input.get("only", list(SCRIPT)):
         outcome = _settle(context, name)
         outcomes[name] = {"status": outcome.status, "reason": outcome.reason}
-    return {"outcomes": outcomes}
+    return context.give(agent=COORDINATOR, value={"outcomes": outcomes})
 
 
 def asked(job_input: dict[str, Any]) -> Json:
     """Return what was asked for: the errands, in the words of whoever gave them."""
     return [SCRIPT[name]["errand"] for name in job_input.get("only", list(SCRIPT))]
+
+
+expects = partial(expected, SCRIPT)
 
 
 def _settle(context: Context, name: str) -> Outcome:
@@ -81,7 +77,12 @@ def _settle(context: Context, name: str) -> Outcome:
 
 
 def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
-    context.handoff(from_agent=COORDINATOR, to_agent=PHARMACIST, content=errand["errand"])
+    context.handoff(
+        from_agent=COORDINATOR,
+        to_agent=PHARMACIST,
+        content=errand["errand"],
+        value={"errand": name},
+    )
     document = context.read(agent=PHARMACIST)
     try:
         papers = [
@@ -93,15 +94,13 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
     read: Json = {f"{kind}:{key}": paper for kind, key, paper in papers}
     about: dict[str, Json] = {"task": name, "papers": read, "known": before}
     draft = _ask(context, PHARMACIST, PHARMACIST_INSTRUCTIONS, about)
-    action: Any = draft.data
-    context.handoff(from_agent=PHARMACIST, to_agent=CRITIC, content=draft.text)
-    comment = _ask(context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": action})
+    action: Any = context.give(agent=PHARMACIST, value=draft.data)
     outcome = context.propose(
         agent=PHARMACIST,
         action_type=action["action_type"],
         params=action["params"],
         evidence=[exhibit(document, action, kind, key, paper) for kind, key, paper in papers],
-        rationale=f"{draft.text}\n\nThe critic's note: {comment.text}",
+        rationale=f"{draft.text}\n\n{_commented(context, name, draft)}",
         converses=True,
     )
     names = [f"{kind} {key}" for kind, key, _ in papers]
@@ -111,6 +110,16 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
     if patient:
         keep_decision(context, agent=PHARMACIST, patient=patient, action=action, outcome=outcome)
     return outcome
+
+
+def _commented(context: Context, name: str, draft: Reply) -> str:
+    """Return what the critic says of a draft, or that there was no time to ask."""
+    if not context.has_time_for(CRITIC):
+        return "The critic was left out: there was no time."
+    context.handoff(from_agent=PHARMACIST, to_agent=CRITIC, content=draft.text, value=draft.data)
+    note = _ask(context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": draft.data})
+    said: Any = context.give(agent=CRITIC, value={"note": note.text})
+    return f"The critic's note: {said['note']}"
 
 
 def _remembered(context: Context, papers: Papers) -> tuple[str, dict[str, Json]]:
@@ -127,7 +136,7 @@ def _remembered(context: Context, papers: Papers) -> tuple[str, dict[str, Json]]
 def _look_up(context: Context, document: Any, kind: str, key: str) -> dict[str, Any]:
     found: Any = context.tool(
         agent=PHARMACIST,
-        name=_TOOLS[kind][0],
+        name=READS[kind].name,
         args={kind: key},
         function=partial(_find, document, kind, key),
     )
@@ -152,11 +161,7 @@ def _fetch(
 
 
 def _find(document: Any, kind: str, key: str) -> Json:
-    try:
-        found = note(document, key) if kind == "message" else entry(document, _TOOLS[kind][1], key)
-    except CannotDo as error:
-        raise ToolFailed(str(error)) from error
-    return dict(found)
+    return READS[kind].function(document, **{kind: key})
 
 
 def _ask(context: Context, agent: str, instructions: str, about: dict[str, Json]) -> Reply:

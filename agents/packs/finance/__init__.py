@@ -5,8 +5,11 @@ A demo world of an invented company. One of its requests is not what it seems; n
 
 from pathlib import Path
 
+from agents.packs.errands import GUARDS
 from agents.packs.finance import working
 from agents.packs.finance.declaring import ACTION_TYPES, EFFECTS, POLICIES, STARTER
+from agents.packs.finance.reading import READS
+from agents.packs.finance.staffing import PREPARED, ROLES
 from agents.workflows import Workflow, register_workflow
 from approvals import effects, starters
 from console.canonical import Json, parse
@@ -61,7 +64,18 @@ def register() -> None:
         effects.register(name, effect)
     starters.offer(STARTER)
     register_workflow(
-        Workflow(WORKFLOW, "Accounts payable", working.work, working.INPUT_SCHEMA, working.asked)
+        Workflow(
+            WORKFLOW,
+            "Accounts payable",
+            working.work,
+            working.INPUT_SCHEMA,
+            working.asked,
+            roles=ROLES,
+            guards=GUARDS,
+            expects=working.expects,
+            tools=tuple(READS.values()),
+            proposes=PREPARED,
+        )
     )
 
 

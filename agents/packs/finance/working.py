@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from agents.packs.conversing import Draft, converse
+from agents.packs.errands import expected
 from agents.packs.finance.evidence import exhibit
 from agents.packs.finance.minding import keep_account, keep_decision, known
 from agents.packs.finance.paying import payee
-from agents.packs.finance.record import entry, mail
+from agents.packs.finance.reading import READS
+from agents.packs.finance.staffing import (
+    CLERK,
+    CLERK_INSTRUCTIONS,
+    COORDINATOR,
+    CRITIC,
+    CRITIC_INSTRUCTIONS,
+)
 from agents.providers import Scripted
 from agents.workflows import Context, Exhibit, Message, Outcome, Reply, ToolFailed
-from approvals.effects import CannotDo
 from console.canonical import Json
 
 Papers = list[tuple[str, str, dict[str, Any]]]
@@ -38,14 +45,6 @@ INPUT_SCHEMA: dict[str, Any] = {
     },
 }
 LOOKS_AGAIN = 2
-COORDINATOR, CLERK, CRITIC = "coordinator", "invoice-clerk", "critic"
-CLERK_INSTRUCTIONS = (
-    "You prepare entries in accounts payable. Read the papers, choose one action and its "
-    "parameters, and say why in a few sentences. You cannot write."
-)
-CRITIC_INSTRUCTIONS = (
-    "You comment on a colleague's draft. Say what agrees, what does not, and what you did not see."
-)
 _KINDS = {
     "PAY-": "payment",
     "PO-": "purchase_order",
@@ -56,15 +55,6 @@ _KINDS = {
     "B-": "posting",
 }
 _KEYS = re.compile(rf"\b(?:{'|'.join(_KINDS)})[A-Z0-9-]*[0-9]\b")
-_TOOLS = {
-    "message": "read_mailbox",
-    "vendor": "look_up_vendor",
-    "invoice": "look_up_invoice",
-    "purchase_order": "look_up_purchase_order",
-    "goods_receipt": "look_up_goods_receipt",
-    "payment": "look_up_payment",
-    "posting": "look_up_posting",
-}
 
 
 def work(context: Context) -> Json:
@@ -73,12 +63,15 @@ def work(context: Context) -> Json:
     for name in context.job_input.get("only", list(SCRIPT)):
         outcome = _settle(context, name)
         outcomes[name] = {"status": outcome.status, "reason": outcome.reason}
-    return {"outcomes": outcomes}
+    return context.give(agent=COORDINATOR, value={"outcomes": outcomes})
 
 
 def asked(job_input: dict[str, Any]) -> Json:
     """Return what was asked for: the errands, in the words of whoever gave them."""
     return [SCRIPT[name]["errand"] for name in job_input.get("only", list(SCRIPT))]
+
+
+expects = partial(expected, SCRIPT)
 
 
 def _settle(context: Context, name: str) -> Outcome:
@@ -92,7 +85,9 @@ def _settle(context: Context, name: str) -> Outcome:
 
 
 def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
-    context.handoff(from_agent=COORDINATOR, to_agent=CLERK, content=errand["errand"])
+    context.handoff(
+        from_agent=COORDINATOR, to_agent=CLERK, content=errand["errand"], value={"errand": name}
+    )
     document = context.read(agent=CLERK)
     try:
         papers = [
@@ -103,15 +98,13 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
     vendor, before = _remembered(context, papers)
     about: dict[str, Json] = {"task": name, "papers": _named(papers), "known": before}
     draft = _ask(context, CLERK, CLERK_INSTRUCTIONS, about)
-    action: Any = draft.data
-    context.handoff(from_agent=CLERK, to_agent=CRITIC, content=draft.text)
-    note = _ask(context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": action})
+    action: Any = context.give(agent=CLERK, value=draft.data)
     outcome = context.propose(
         agent=CLERK,
         action_type=action["action_type"],
         params=action["params"],
         evidence=_exhibits(action, papers),
-        rationale=f"{draft.text}\n\nThe critic's note: {note.text}",
+        rationale=f"{draft.text}\n\n{_commented(context, name, draft)}",
         converses=True,
     )
     said = Draft(CLERK, action["params"], draft.text, [f"{kind} {key}" for kind, key, _ in papers])
@@ -120,6 +113,16 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
     if vendor:
         keep_decision(context, agent=CLERK, vendor=vendor, action=action, outcome=outcome)
     return outcome
+
+
+def _commented(context: Context, name: str, draft: Reply) -> str:
+    """Return what the critic says of a draft, or that there was no time to ask."""
+    if not context.has_time_for(CRITIC):
+        return "The critic was left out: there was no time."
+    context.handoff(from_agent=CLERK, to_agent=CRITIC, content=draft.text, value=draft.data)
+    note = _ask(context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": draft.data})
+    said: Any = context.give(agent=CRITIC, value={"note": note.text})
+    return f"The critic's note: {said['note']}"
 
 
 def _remembered(context: Context, papers: Papers) -> tuple[str, dict[str, Json]]:
@@ -136,7 +139,7 @@ def _remembered(context: Context, papers: Papers) -> tuple[str, dict[str, Json]]
 def _look_up(context: Context, document: Any, kind: str, key: str) -> dict[str, Any]:
     found: Any = context.tool(
         agent=CLERK,
-        name=_TOOLS[kind],
+        name=READS[kind].name,
         args={kind: key},
         function=partial(_find, document, kind, key),
     )
@@ -161,11 +164,7 @@ def _fetch(
 
 
 def _find(document: Any, kind: str, key: str) -> Json:
-    try:
-        found = mail(document, key) if kind == "message" else entry(document, f"{kind}s", key)
-    except CannotDo as error:
-        raise ToolFailed(str(error)) from error
-    return dict(found)
+    return READS[kind].function(document, **{kind: key})
 
 
 def _ask(context: Context, agent: str, instructions: str, about: dict[str, Json]) -> Reply:
