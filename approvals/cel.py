@@ -51,6 +51,7 @@ _VARIABLES: dict[Subject, dict[str, cel.Type]] = {
         "leaves_house": cel.Type.BOOL,
         "failed_checks": cel.Type.INT,
         "tainted": cel.Type.BOOL,
+        "false_authority": cel.Type.BOOL,
         "hour": cel.Type.INT,
         "weekday": cel.Type.INT,
     },

@@ -158,6 +158,7 @@ class About:
     risk: int
     leaves_house: bool
     tainted: bool
+    false_authority: bool = False
 
 
 def values_of(
@@ -183,6 +184,7 @@ def values_of(
         "leaves_house": about.leaves_house,
         "failed_checks": failed_checks,
         "tainted": about.tainted,
+        "false_authority": about.false_authority,
         "hour": now.hour,
         "weekday": now.isoweekday(),
     }

@@ -18,6 +18,7 @@ from approvals.operations.patching import Patch, propose_patch
 from approvals.operations.previewing import Precondition
 from approvals.operations.proposing import Exhibit, ParamsInvalid, Request, propose
 from approvals.operations.withdrawing import withdraw
+from approvals.second_opinion import Second, agrees, differs_at
 from approvals.showing import listing
 from approvals.showing.agreeing import in_words
 from approvals.showing.reading import as_read_by
@@ -126,11 +127,34 @@ class DecisionOut(Schema):
     decided_at: datetime
 
 
+class SecondOut(Schema):
+    """What another agent would have done on the same snapshot, and whether it comes to the same.
+
+    `differs_at` are the paths at which only one of both changes something, or to another value.
+    """
+
+    agent: str
+    action_type: str
+    params: dict[str, Any]
+    changes: list[dict[str, Any]]
+    why: str
+    agrees: bool
+    differs_at: list[str]
+
+
+class ClaimOut(Schema):
+    """Where the proposer says that something was approved, and no such decision exists."""
+
+    quote: str
+    place: str
+
+
 class ProposalDetail(ProposalOut):
     """One proposal with its effect.
 
     `terms` says in sentences who has to agree; `decisions` are those on the current revision, at
-    level 3 only your own until you have signed, or it is settled.
+    level 3 only your own until you have signed, or it is settled. `second` is an independent
+    opinion, null where none was asked for; `false_authority` are claims that lift it one level.
     """
 
     params: dict[str, Any]
@@ -142,6 +166,8 @@ class ProposalDetail(ProposalOut):
     revision_digest: str
     changes: list[dict[str, Any]]
     checks: list[dict[str, Any]]
+    second: SecondOut | None
+    false_authority: list[ClaimOut]
     snapshot: int | None
 
 
@@ -375,7 +401,24 @@ def _detail(request: ClientRequest, response: HttpResponse, proposal_id: UUID) -
         revision_digest=revision.digest,
         changes=revision.changes,
         checks=revision.checks,
+        second=_opinion(found),
+        false_authority=[ClaimOut(**item) for item in revision.false_authority],
         snapshot=found.execution.snapshot_number if found.execution else None,
+    )
+
+
+def _opinion(found: queries.Detail) -> SecondOut | None:
+    if found.revision.second is None:
+        return None
+    second = Second.from_json(found.revision.second)
+    return SecondOut(
+        agent=second.agent,
+        action_type=second.action_type,
+        params=second.params,
+        changes=[change.to_json() for change in second.changes],
+        why=second.why,
+        agrees=agrees(found.changes, second),
+        differs_at=differs_at(found.changes, second),
     )
 
 

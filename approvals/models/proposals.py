@@ -165,6 +165,9 @@ class Revision(models.Model):
     approve it, `author` whoever worded it. `sources` says of values where they came from:
     `[{"path", "from": "request"|"tool"|"nowhere", "label", "step", "field", "quote"}]`.
     `measure` is what limits look at: `{"amount", "currency", "counterparty", "subject"}`.
+    `second` is what another agent would have done: see `approvals/second_opinion.py`.
+    `false_authority` quotes where an agent says that something was approved, and no such decision
+    exists: `[{"quote", "place"}]`.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -186,6 +189,8 @@ class Revision(models.Model):
     author = models.JSONField()
     sources = models.JSONField(default=list)
     measure = models.JSONField(default=dict)
+    second = models.JSONField(null=True)
+    false_authority = models.JSONField(db_default=[])
     rationale = models.TextField(blank=True)
     why = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()

@@ -13,7 +13,8 @@ from approvals.operations.barring import (
     refuse_unless_pending,
 )
 from approvals.operations.deciding import NotPending
-from approvals.operations.finding import find_alone
+from approvals.operations.finding import find_alone, find_with_state
+from approvals.operations.hearing import hear, mark
 from approvals.operations.settling import announce, wake
 from approvals.operations.telling import people_behind, tell
 from approvals.policy import rank, says_something
@@ -78,19 +79,25 @@ def answer(*, actor: Actor, proposal_id: UUID, text: str, now: datetime) -> None
     """Answer the open question: the answer becomes evidence, and the clock goes on.
 
     By the proposer, or by a person who may not decide on it: nobody supplies what their own
-    decision rests on. What was approved stays; an answer that changes the action is a rewording.
-    Locks: the proposal.
-    Raises: AlreadySettled, NotPending (409), Forbidden (403), AnswerInvalid (422), NotFound (404).
+    decision rests on. What was approved stays; an answer that changes the action is a rewording,
+    and one that claims an approval which does not exist makes a revision under higher terms.
+    Locks: the proposal; for such a claim the State before it.
+    Raises: AlreadySettled, NotPending (409), Forbidden (403), AnswerInvalid (422), NotFound (404);
+    with such a claim EffectImpossible (422), DeniedByPolicy (403), Busy (409).
     """
     said = text.strip()
     if not says_something(said) or len(said) > ANSWER_AT_MOST or "\x00" in said:
         raise AnswerInvalid(field="text")
+    heard = hear(actor, [("answer", said)])
     with transaction.atomic():
+        head = find_with_state(actor, proposal_id)[0] if heard else None
         proposal, current = find_alone(actor, proposal_id)
         asked = _asked(proposal)
         _refuse_unless_may_answer(actor, proposal, current, now)
         exhibit = _keep(proposal, asked, actor, said, now)
         conclude(proposal, asked, actor, said, now)
+        if head is not None:
+            mark(head, proposal, current, heard, actor=actor, now=now)
         tell(proposal, "question.answered", [asked.person_id], now=now)
         body: dict[str, Json] = {
             "number": asked.number,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from approvals import queries, rulebook
+from approvals import authority_claims, queries, rulebook
 from approvals.grounding import is_tainted
 from approvals.models import ActionType, Proposal, Revision, Verdict
 from approvals.operations.previewing import Preview
@@ -50,18 +50,18 @@ def evaluate(
     """Return the terms that the policies set as they are now.
 
     Whatever goes wrong while they are asked denies; a change of the policies themselves has terms
-    that no policy sets.
+    that no policy sets. What is said to be approved and was not is asked about one level higher.
     """
     try:
         found = queries.policies(workspace_id)
         if action_type.effect == rulebook.EFFECT:
-            return Evaluation(replace(rulebook.POLICY_CHANGE, number=found.number))
+            return _lifted(Evaluation(replace(rulebook.POLICY_CHANGE, number=found.number)), shown)
         values = _values(action_type, shown, params, agent=agent, tainted=tainted, now=now)
         judged = rulebook.judge(found.rules, values)
     except Exception:
         logger.exception("policies of workspace %s could not be evaluated", workspace_id)
         return Evaluation(REVIEW_BY_TWO, DENIED)
-    return _evaluation(judged, found.number)
+    return _lifted(_evaluation(judged, found.number), shown)
 
 
 def evaluate_waiting(
@@ -114,6 +114,10 @@ def record(proposal: Proposal, revision_number: int, evaluation: Evaluation, now
     )
 
 
+def _lifted(found: Evaluation, shown: Preview) -> Evaluation:
+    return replace(found, terms=authority_claims.lifted(found.terms)) if shown.claims else found
+
+
 def _evaluation(judged: Judgement, number: int) -> Evaluation:
     if judged.problem:
         logger.error("policy %r gave no answer: %s", judged.terms.policy, judged.problem)
@@ -137,6 +141,7 @@ def _values(
         risk=risk_of(action_type, shown),
         leaves_house=action_type.leaves_house,
         tainted=tainted,
+        false_authority=bool(shown.claims),
     )
     changes = [change.to_json() for change in shown.changes]
     failed = sum(not check.passed for check in shown.checks)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from approvals import exposing, queries
+from approvals import authority_claims, exposing, queries
 from approvals.effects import Check
 from approvals.exposing import Share
 from approvals.grounding import is_tainted
@@ -70,7 +70,12 @@ def frame(evaluation: Evaluation, shown: Preview, subject: Subject, now: datetim
     return Frame(
         terms=terms,
         evaluation=replace(evaluation, terms=terms),
-        checks=[*shown.checks, *(exposing.check_of(*each) for each in counted), *few],
+        checks=[
+            *shown.checks,
+            *_claimed(shown),
+            *(exposing.check_of(*each) for each in counted),
+            *few,
+        ],
         shares=found,
         buckets=buckets,
         denied=evaluation.denied or exposing.denial(broken),
@@ -141,6 +146,13 @@ def shares_of(terms: Terms, shown: Preview, agent: str) -> list[Share]:
         "state": shown.base.key,
     }
     return exposing.shares(terms, shown.measure, about)
+
+
+def _claimed(shown: Preview) -> list[Check]:
+    if not shown.claims:
+        return []
+    sentence = authority_claims.sentence_of(shown.claims)
+    return [Check(authority_claims.CHECK, passed=False, sentence=sentence)]
 
 
 def _raised(terms: Terms, broken: Sequence[tuple[Share, Decimal]]) -> Terms:

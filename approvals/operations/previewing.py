@@ -6,11 +6,12 @@ change that is carried out are made by the same lines.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from approvals import effects, grounding, legible
+from approvals.authority_claims import Claim
 from approvals.effects import CannotDo, Check, Measure
 from approvals.fields import rows
 from approvals.models import ActionType, Proposal, Revision
@@ -62,7 +63,8 @@ class Preview:
     """The effect of an action on one snapshot, and the bytes that decisions are bound to.
 
     `is_described` is false when something changes that no field of the action type describes.
-    `outlet` is where it leaves the house: see the row of a revision.
+    `outlet` is where it leaves the house: see the row of a revision. `claims` are what is said in
+    its favour and is not so.
     """
 
     base: Head
@@ -74,6 +76,7 @@ class Preview:
     measure: Measure
     sources: tuple[dict[str, Json], ...] = ()
     outlet: dict[str, Json] | None = None
+    claims: tuple[Claim, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -145,9 +148,11 @@ def preview_again(
         stated = [Change.from_json(item) for item in current.stated or []]
     if sources is None:
         sources = grounding.carried(current.sources, current.params, params)
-    return preview(
+    shown = preview(
         proposal.action_type, params, list(stated), head, preconditions_of(current), sources
     )
+    # Whatever is worded otherwise by now, this was said.
+    return replace(shown, claims=tuple(map(Claim.from_json, current.false_authority)))
 
 
 def preconditions_of(revision: Revision) -> list[Precondition]:

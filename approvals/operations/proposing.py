@@ -1,7 +1,8 @@
 """Put an action before people: validate, preview, find the terms, write, ring."""
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from approvals import authority_claims
+from approvals.authority_claims import Claim
 from approvals.effects import STATED
 from approvals.fields import Field
 from approvals.grounding import is_tainted
@@ -19,21 +22,26 @@ from approvals.operations.automating import approve_alone, hold_still
 from approvals.operations.evaluating import Evaluation, asked_of_people, evaluate, risk_of
 from approvals.operations.fencing import refuse_unless_fitting
 from approvals.operations.framing import Frame, Subject, frame
+from approvals.operations.hearing import hear, say_false, with_claims
 from approvals.operations.previewing import Precondition, Preview, preview
 from approvals.operations.settling import wake
 from approvals.operations.telling import tell_made
 from approvals.operations.wording import Words, write_revision
 from approvals.parameters import objections_to
 from approvals.policy import AUTO, rank
+from approvals.second_opinion import Second
 from console.actors import Actor
 from console.canonical import FILE_LIMITS, Json, Unreadable, check, digest, sha256
 from console.errors import Conflict, Invalid, KeyReused
 from console.ledger.operations.appending import append
 from console.live import ring
 from snapshots import queries as snapshots
-from snapshots.diff import Change
+from snapshots.content import NotContent
+from snapshots.diff import Absent, BadChange, Change, DoesNotFit, apply, diff
 from snapshots.operations.committing import EpochPassed, HeadMoved
 from snapshots.queries import Head
+
+logger = logging.getLogger(__name__)
 
 EVIDENCE_AT_MOST = 20
 RATIONALE_AT_MOST = 4_000
@@ -88,7 +96,8 @@ class Request:
     policy approves alone.
     `stated` are the changes of an action type whose effect is `stated`. `sources` say where values
     came from, by `params` followed by a parameter's path, or by the path of a stated change.
-    `not_after` is when deciding comes too late, whatever the terms give.
+    `not_after` is when deciding comes too late, whatever the terms give. `second` is what another
+    agent would have done, who looked at the same snapshot by itself.
     """
 
     state_key: str
@@ -108,6 +117,7 @@ class Request:
     by_people: bool = False
     sources: tuple[dict[str, Json], ...] = ()
     not_after: datetime | None = None
+    second: Second | None = None
 
     @property
     def digest(self) -> str:
@@ -150,6 +160,7 @@ def propose(*, actor: Actor, request: Request, now: datetime) -> UUID:
         request.preconditions,
         request.sources,
     )
+    shown = with_claims(shown, hear(actor, words_of(request)))
     try:
         with transaction.atomic():
             return _write(actor, request, action_type, shown, now)
@@ -168,10 +179,22 @@ def refuse_unless_storable(request: Request) -> None:
     shown: list[Json] = [
         text for item in request.evidence for text in (item.label, item.source, item.content)
     ]
+    second = request.second.to_json() if request.second else None
     try:
-        check([request.params, stated, said, shown, relied_on], FILE_LIMITS)
+        check([request.params, stated, said, shown, relied_on, second], FILE_LIMITS)
     except Unreadable as error:
         raise ParamsInvalid(error.sentence) from error
+
+
+def words_of(request: Request) -> list[tuple[str, str]]:
+    """Return the texts of a request in which the proposer speaks for itself, with their places."""
+    stated = [
+        (change.path, change.value)
+        for change in request.stated
+        if not isinstance(change.value, Absent)
+    ]
+    shown = [(item.label, item.source, item.content) for item in request.evidence]
+    return [*authority_claims.words(request.rationale, request.params, stated, shown)]
 
 
 def _known(actor: Actor, request: Request) -> UUID | None:
@@ -273,7 +296,9 @@ def _write(
     head = hold_still(shown) if _may_pass(evaluation) else None
     found = frame(evaluation, shown, subject, now)
     proposal = _make(actor, request, subject, shown, found, now)
-    words = Words(request.params, request.stated, request.rationale[:RATIONALE_AT_MOST], "proposed")
+    rationale = request.rationale[:RATIONALE_AT_MOST]
+    second = _second(request, shown)
+    words = Words(request.params, request.stated, rationale, "proposed", second)
     revision = write_revision(proposal, words, shown, found, author=actor, now=now)
     keep_evidence(proposal, request.evidence, now)
     tell_made(proposal, revision, is_stuck=found.is_stuck)
@@ -282,6 +307,20 @@ def _write(
         approve_alone(proposal, revision, head, found.terms, now)
     ring("queue", actor.workspace_id)
     return proposal.id
+
+
+def _second(request: Request, shown: Preview) -> dict[str, Json] | None:
+    """Return the other opinion with the changes as a diff would name them, if it can be laid so."""
+    if request.second is None:
+        return None
+    base, second = shown.base, request.second
+    before = snapshots.content(base.state_id, base.number)
+    try:
+        after = apply(before, list(second.changes))
+        second = replace(second, changes=tuple(diff(before, after, keys=base.list_keys)))
+    except (BadChange, DoesNotFit, NotContent):
+        logger.warning("a second opinion does not fit snapshot %s", base.number)
+    return {**second.to_json(), "base_number": base.number}
 
 
 def _evaluated(request: Request, subject: Subject, shown: Preview, now: datetime) -> Evaluation:
@@ -368,6 +407,7 @@ def _say(actor: Actor, proposal: Proposal, revision: Revision, found: Frame) -> 
         "policy": f"{found.terms.policy} v{found.terms.version}",
     }
     append(actor, "proposal.made", about, body)
+    say_false(proposal, tuple(map(Claim.from_json, revision.false_authority)))
     if found.denied:
         policy = Actor("system", "policy", proposal.settled_by, proposal.workspace_id)
         append(policy, "proposal.denied", about, {"reason": found.denied})

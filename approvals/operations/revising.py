@@ -62,5 +62,6 @@ def revise(  # noqa: PLR0913  (a wording may differ in each of these)
     proposal.terms, proposal.policy, proposal.level = terms.to_json(), terms.policy, terms.level
     proposal.save()
     said = current.rationale if rationale is None else rationale
-    write_revision(proposal, Words(params, stated, said, why), shown, found, author=actor, now=now)
+    words = Words(params, stated, said, why, current.second)
+    write_revision(proposal, words, shown, found, author=actor, now=now)
     Snooze.objects.filter(proposal=proposal).delete()

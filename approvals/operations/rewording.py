@@ -13,6 +13,7 @@ from approvals.operations.asking import conclude
 from approvals.operations.barring import refuse_unless_open
 from approvals.operations.fencing import refuse_unless_fitting
 from approvals.operations.finding import find_with_state
+from approvals.operations.hearing import hear, say_false, with_claims
 from approvals.operations.previewing import preview_again
 from approvals.operations.proposing import (
     RATIONALE_AT_MOST,
@@ -22,6 +23,7 @@ from approvals.operations.proposing import (
     refuse_if_rejected,
     refuse_unless_storable,
     usable_type,
+    words_of,
 )
 from approvals.operations.revising import revise
 from approvals.operations.settling import announce
@@ -94,6 +96,8 @@ def reword(  # noqa: PLR0913  (what a wording consists of)
             stated=request.stated,
             sources=sources,
         )
+        heard = hear(actor, [*words_of(request), ("why", why)])
+        shown = with_claims(shown, heard)
         was_sent_back = proposal.status == "changes_requested"
         _reopen(proposal, actor, why, now)
         revise(
@@ -112,6 +116,7 @@ def reword(  # noqa: PLR0913  (what a wording consists of)
         keep_evidence(proposal, request.evidence, now)
         body: dict[str, Json] = {"revision": proposal.revision, "digest": shown.digest, "why": why}
         append(actor, "proposal.reworded", f"proposal:{proposal.id}", body)
+        say_false(proposal, heard)
         announce(proposal.id, proposal.workspace_id)
     return proposal.revision
 

@@ -11,17 +11,22 @@ from approvals.operations.exposing import note
 from approvals.operations.framing import Frame
 from approvals.operations.previewing import Preview
 from console.actors import Actor
+from console.canonical import Json
 from snapshots.diff import Change
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a proposer or an editor said: parameters, stated changes, and their reasons."""
+    """What a proposer or an editor said: parameters, stated changes, and their reasons.
+
+    `second` is what another agent would have done, as a row keeps it.
+    """
 
     params: dict[str, Any]
     stated: Sequence[Change]
     rationale: str
     why: str
+    second: dict[str, Json] | None = None
 
 
 def write_revision(
@@ -51,6 +56,8 @@ def write_revision(
         # Who set the terms has no part in the proposal, and does not decide under them either.
         lineage=sorted({*proposal.lineage, *frame.terms.by}),
         author=author.to_json(),
+        second=words.second,
+        false_authority=[claim.to_json() for claim in shown.claims],
         rationale=words.rationale,
         why=words.why,
         created_at=now,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import F
 
-from approvals import rulebook
+from approvals import authority_claims, rulebook
 from approvals.effects import Measure
 from approvals.grounding import is_tainted
 from approvals.models import Revision
@@ -129,8 +129,11 @@ def _values(revision: Revision) -> dict[str, object]:
         risk=proposal.risk,
         leaves_house=proposal.action_type.leaves_house,
         tainted=is_tainted(revision.sources),
+        false_authority=bool(revision.false_authority),
     )
-    failed = sum(not check["passed"] for check in revision.checks)
+    failed = sum(
+        not check["passed"] and check["name"] != authority_claims.CHECK for check in revision.checks
+    )
     return rulebook.values_of(
         about, revision.params, revision.changes, failed, _measure(revision), revision.created_at
     )

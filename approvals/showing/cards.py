@@ -215,6 +215,8 @@ def _chips(item: Waiting, known: Viewer, question: Question, agreed: Agreement) 
         yield Chip("failed", "Nobody may decide")
     elif agreed.agreed and agreed.missing:
         yield Chip("needs-second", f"Needs {agreed.missing} more")
+    if item.revision.false_authority:
+        yield Chip("warning", "Claims an approval")
     if row.escalated_at is not None:
         yield Chip("warning", "Escalated")
 

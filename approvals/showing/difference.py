@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from approvals.effects import STATED
 from approvals.fields import OTHER_CHANGES, Row, rows
 from approvals.formats import Formatted, Segment
 from approvals.queries import Detail
 from approvals.showing.moving import Moved
-from approvals.showing.sourcing import sources, speaks_for
+from approvals.showing.sourcing import (
+    BY_THE_ACTION,
+    TOO_SMALL,
+    Source,
+    run_of,
+    sources,
+    speaks_for,
+)
 from console.canonical import Json, canonical_bytes, sha256
 from snapshots import queries as snapshots
 from snapshots.diff import Absent, Change, apply
@@ -101,14 +109,9 @@ def _in_reading_order(found: list[Row]) -> list[Row]:
 
 
 def _laid_out(row: Row, found: Detail, moved: Moved | None) -> dict[str, Any]:
-    known = sources(found.revision.sources, row.path)
+    known = _sources(row, found)
     laid = {
-        "path": row.path,
-        "label": _label(row),
-        "kind": _kind(row),
-        "before": _parts(row.before),
-        "after": _parts(row.after),
-        "note": row.note,
+        **plain(row),
         "group": row.group or "",
         "risky": row.risk > 0 or not row.described or any(item.is_odd for item in known),
         "sources": known,
@@ -120,6 +123,28 @@ def _laid_out(row: Row, found: Detail, moved: Moved | None) -> dict[str, Any]:
         **_now(row, moved),
     }
     return {**laid, "mark": _mark(laid)}
+
+
+def plain(row: Row) -> dict[str, Any]:
+    """Return what a row says by itself, without where it came from."""
+    return {
+        "path": row.path,
+        "label": _label(row),
+        "kind": _kind(row),
+        "before": _parts(row.before),
+        "after": _parts(row.after),
+        "note": row.note,
+    }
+
+
+def _sources(row: Row, found: Detail) -> list[Source]:
+    """Return where a value came from; where a run was traced, something is said of each."""
+    kept, run = found.revision.sources, run_of(found.proposal.origin)
+    if known := sources(kept, row.path, run):
+        return known
+    if not kept or not run or row.after is None:
+        return []
+    return [TOO_SMALL if found.proposal.action_type.effect == STATED else BY_THE_ACTION]
 
 
 def _kind(row: Row) -> str:

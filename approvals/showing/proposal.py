@@ -15,9 +15,11 @@ from approvals.showing.difference import SUMMARY_ABOVE, groups, record, sections
 from approvals.showing.handling import handling
 from approvals.showing.history import history
 from approvals.showing.moving import has_moved, moved
+from approvals.showing.opinion import opinion
 from approvals.showing.reading import Reader
 from approvals.showing.signing import signed
 from approvals.showing.since import Since, since
+from approvals.showing.sourcing import parameters, run_of
 from approvals.showing.standing import standing
 from approvals.showing.talking import talk
 from approvals.showing.texts import told
@@ -87,6 +89,8 @@ def proposal(reader: Reader, *, seen: int = 0, looked_at: int = 0) -> dict[str, 
         "origin": _origin(row.origin),
         "proposer": told(row.proposer["name"]),
         "rationale": told(revision.rationale),
+        "claims": [told(item["quote"]) for item in revision.false_authority],
+        "parameters": parameters(revision.params, revision.sources, run_of(row.origin)),
         "history": history(reader),
         "was_revised": is_open and 0 < seen < revision.number,
         "has_moved": is_open and has_moved(found),
@@ -115,6 +119,7 @@ def _changes(found: Detail, looked_at: int) -> dict[str, Any]:
     rows = table(found, shown, live)
     cut = sections(rows) if len(rows) > SUMMARY_ABOVE else []
     return {
+        "opinion": opinion(found, shown),
         "impact": _impact(found.revision.measure, rows),
         "row_count": len(rows),
         "now_head": "Now" if any(row["moved"] for row in rows) else "",

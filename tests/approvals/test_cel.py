@@ -20,6 +20,7 @@ VALUES: dict[str, Any] = {
     "leaves_house": True,
     "failed_checks": 1,
     "tainted": False,
+    "false_authority": False,
     "hour": 17,
     "weekday": 6,
 }

@@ -92,12 +92,12 @@ class TestQueue:
             house.propose("set_note", note=f"note {number}")
         house.decide("ana", house.propose("set_note", note="settled"))
         page(browser, house.url("queue"))
-        with django_assert_num_queries(23):
+        with django_assert_num_queries(25):
             page(browser, house.url("queue"))
         for number in range(27):
             house.propose("set_note", note=f"other {number}", vendor=f"V-{number % 5 + 1}")
             house.decide("ana", house.propose())
-        with django_assert_num_queries(23):
+        with django_assert_num_queries(25):
             page(browser, house.url("queue"))
 
     def test_turns_pages_without_losing_or_doubling_a_row(
@@ -242,7 +242,7 @@ class TestDetail:
         for proposal in (small, large):
             page(browser, house.url("proposals", proposal))
         for proposal in (small, large):
-            with django_assert_num_queries(29):
+            with django_assert_num_queries(30):
                 page(browser, house.url("proposals", proposal))
 
     def test_is_not_there_for_another_workspace(self, house: House, elsewhere: House) -> None:

@@ -56,7 +56,7 @@ class TestSources:
         ("came", "says"),
         [
             ("request", "From the request"),
-            ("nowhere", "Neither in the request nor in what a tool returned"),
+            ("nowhere", "Not seen anywhere: neither in the request nor in what a tool returned"),
         ],
     )
     def test_says_so_of_the_others(self, house: House, came: str, says: str) -> None:
@@ -175,5 +175,5 @@ class TestCost:
         for proposal in (quiet, loud):
             page(browser, house.url("proposals", proposal))
         for proposal in (quiet, loud):
-            with django_assert_num_queries(29):
+            with django_assert_num_queries(30):
                 page(browser, house.url("proposals", proposal))

@@ -20,7 +20,7 @@ from approvals.showing.cards import Card
 from tests.house import House, now
 from tests.terms import asking, matching, set_rules
 
-QUERIES_AT_MOST = 24
+QUERIES_AT_MOST = 26
 FILTERS = [
     "",
     "assignee=me",

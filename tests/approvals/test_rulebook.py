@@ -49,6 +49,7 @@ def test_the_values_are_those_that_expressions_may_speak_of() -> None:
         "leaves_house": True,
         "failed_checks": 1,
         "tainted": False,
+        "false_authority": False,
         "hour": 17,
         "weekday": 6,
     }

@@ -1,0 +1,29 @@
+"""Which of the claims that something was approved does no decision of the workspace bear out?"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from approvals.authority_claims import Claim, claims, unfounded
+from approvals.models import Decision, Revision
+
+
+def false_claims(workspace_id: UUID, texts: Iterable[tuple[str, str]]) -> list[Claim]:
+    """Return the claims in texts (place, words) that name no proposal people have approved."""
+    found = claims(texts)
+    if not found:
+        return []
+    named = {each for claim in found for each in claim.named}
+    rows = Decision.objects.filter(
+        proposal__workspace=workspace_id,
+        proposal__in=named,
+        proposal__status="approved",
+        choice="approve",
+    )
+    return unfounded(found, set(rows.values_list("proposal", flat=True)) if named else set())
+
+
+def false_authority(workspace_id: UUID, proposal_id: UUID) -> list[Claim]:
+    """Return the claims for which the newest wording of a proposal is marked."""
+    rows = Revision.objects.filter(workspace=workspace_id, proposal=proposal_id)
+    kept = rows.order_by("-number").values_list("false_authority", flat=True).first()
+    return [Claim.from_json(item) for item in kept or []]
