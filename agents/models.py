@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.db.models.functions import Now
 
 from agents.lifecycle import (
@@ -119,17 +119,12 @@ class Run(models.Model):
                 | (~Q(status__in=sorted(FINISHED)) & Q(finished_at=None)),
                 name="a_finished_run_says_when",
             ),
+            CheckConstraint(
+                condition=Q(source="") | Q(status__in=["failed", "succeeded", "terminated"]),
+                name="an_imported_run_has_ended",
+            ),
         ]
         indexes: ClassVar = [
-            Index(fields=["queued_at", "id"], condition=Q(status="queued"), name="runs_queued"),
-            Index(
-                F("workspace"),
-                F("priority").desc(),
-                F("queued_at"),
-                F("id"),
-                condition=Q(status="queued"),
-                name="runs_queued_by_workspace",
-            ),
             Index(
                 fields=["workspace", "workflow"],
                 condition=Q(status="running"),

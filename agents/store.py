@@ -4,9 +4,11 @@ A fenced step is recorded, and the lease prolonged, by one prepared statement: m
 times the steps per second of the same thing through an ORM transaction.
 """
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,26 +17,88 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from agents import workflows
 from agents.journal import Entry
 from console.canonical import Json
 from console.ids import new_id
-from console.locking import patiently
+from console.locking import Busy, patiently
 
 _LEASE = "make_interval(secs => %(lease)s)"
 
-_CLAIM = f"""
+_TAKEN = f"""
     UPDATE agents_run SET status = 'running', fence = fence + 1,
         lease_until = clock_timestamp() + {_LEASE}, started_at = coalesce(started_at, now())
     WHERE id = ANY(ARRAY(
-        SELECT id FROM agents_run WHERE {{ready}} LIMIT %(most)s FOR UPDATE SKIP LOCKED))
+        SELECT id FROM agents_run WHERE {{ready}} FOR UPDATE SKIP LOCKED))
     RETURNING id, workspace_id, job_id, fence, next_step, epoch
 """  # noqa: S608  (constants of this file)
-_NOT_HALTED = """NOT EXISTS (SELECT 1 FROM agents_halt AS halt
-    WHERE halt.workspace_id = agents_run.workspace_id AND halt.lifted_at IS NULL)"""
-_CLAIM_QUEUED = _CLAIM.format(ready=f"status = 'queued' AND {_NOT_HALTED} ORDER BY queued_at, id")
-_CLAIM_LOST = _CLAIM.format(
-    ready=f"status = 'running' AND lease_until < clock_timestamp() AND {_NOT_HALTED}"
+_HALTED = """EXISTS (SELECT 1 FROM agents_halt AS halt
+    WHERE halt.workspace_id = {place}.workspace_id AND halt.lifted_at IS NULL)"""
+_NOT_HALTED = f"NOT {_HALTED.format(place='agents_run')}"
+_CLAIM_LOST = _TAKEN.format(
+    ready=f"status = 'running' AND lease_until < clock_timestamp() AND {_NOT_HALTED} LIMIT %(most)s"
 )
+# The words of the index `runs_in_line`: a point of priority is worth a minute of waiting, so that
+# no priority lets another run wait for ever.
+_TURN = "(timezone('UTC', queued_at) - priority * interval '1 minute')"
+# Every line, one for each workflow of a workspace, is looked up by itself: however long one is,
+# the heads of the others are as near. Whose workspace has the fewest runs in hand comes first,
+# and of those with as many the next one after the one that this worker served last.
+_CLAIM_QUEUED = f"""
+    WITH RECURSIVE lines AS (
+        (SELECT workspace_id, workflow FROM agents_run WHERE status = 'queued'
+        ORDER BY workspace_id, workflow LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM lines CROSS JOIN LATERAL (
+            SELECT run.workspace_id, run.workflow FROM agents_run AS run
+            WHERE run.status = 'queued'
+                AND (run.workspace_id, run.workflow) > (lines.workspace_id, lines.workflow)
+            ORDER BY run.workspace_id, run.workflow LIMIT 1) AS following),
+    working AS MATERIALIZED (
+        SELECT workspace_id, workflow, count(*) AS runs FROM agents_run
+        WHERE status = 'running' GROUP BY workspace_id, workflow),
+    busy AS MATERIALIZED (
+        SELECT workspace_id, sum(runs) AS runs FROM working GROUP BY workspace_id),
+    room AS MATERIALIZED (
+        SELECT lines.workspace_id, lines.workflow, coalesce(busy.runs, 0) AS busy,
+            coalesce(setting.at_once, declared.at_once) - coalesce(working.runs, 0) AS of_workflow,
+            budget.at_once - coalesce(busy.runs, 0) AS of_workspace
+        FROM lines
+        LEFT JOIN busy USING (workspace_id)
+        LEFT JOIN working USING (workspace_id, workflow)
+        LEFT JOIN agents_workspacebudget AS budget USING (workspace_id)
+        LEFT JOIN agents_workflowsetting AS setting USING (workspace_id, workflow)
+        LEFT JOIN unnest(%(workflows)s::text[], %(at_once)s::int[])
+            AS declared(workflow, at_once) USING (workflow)
+        WHERE NOT {_HALTED.format(place="lines")}),
+    -- No more workspaces than runs are wanted can have one of them.
+    served AS MATERIALIZED (
+        SELECT workspace_id FROM room WHERE coalesce(least(of_workflow, of_workspace), 1) > 0
+        GROUP BY workspace_id, busy
+        ORDER BY busy, workspace_id <= %(after)s, workspace_id LIMIT %(most)s),
+    heads AS (
+        SELECT room.*, head.id, head.turn,
+            row_number() OVER (PARTITION BY room.workspace_id, room.workflow
+                ORDER BY head.turn, head.id) AS place_in_line
+        FROM room JOIN served USING (workspace_id) CROSS JOIN LATERAL (
+            SELECT id, {_TURN} AS turn FROM agents_run
+            WHERE status = 'queued' AND workspace_id = room.workspace_id
+                AND workflow = room.workflow
+            ORDER BY {_TURN}, id LIMIT %(most)s) AS head
+        WHERE coalesce(least(of_workflow, of_workspace), 1) > 0),
+    admitted AS (
+        SELECT *, row_number() OVER (PARTITION BY workspace_id ORDER BY turn, id) AS place
+        FROM heads WHERE place_in_line <= coalesce(of_workflow, place_in_line)),
+    chosen AS MATERIALIZED (
+        SELECT id, row_number() OVER (
+            ORDER BY busy + place, workspace_id <= %(after)s, workspace_id) AS number
+        FROM admitted WHERE place <= coalesce(of_workspace, place)
+        ORDER BY number LIMIT %(most)s),
+    taken AS ({_TAKEN.format(ready="id = ANY(ARRAY(SELECT id FROM chosen)) AND status = 'queued'")})
+    SELECT taken.* FROM taken JOIN chosen USING (id) ORDER BY chosen.number
+"""  # noqa: S608
+# Counting what is in hand and taking more of it must be one act, or two workers pass a limit.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('agents.claim'))"
 
 _RECORD = f"""
     WITH held AS (
@@ -48,6 +112,59 @@ _RECORD = f"""
         %(output)s::jsonb, %(error)s, %(proposal)s, %(fence)s, %(started_at)s, clock_timestamp()
     FROM held
 """  # noqa: S608
+# Where nothing was used, no row of the day is fought for.
+_USED = """
+    INSERT INTO agents_usage AS today (workspace_id, day, tokens, money, runs)
+    SELECT workspace_id, (clock_timestamp() AT TIME ZONE 'UTC')::date,
+        %(tokens)s::bigint, %(money)s::numeric, 0
+    FROM held WHERE %(tokens)s::bigint > 0 OR %(money)s::numeric > 0
+    ON CONFLICT (workspace_id, day) DO UPDATE
+    SET tokens = today.tokens + excluded.tokens, money = today.money + excluded.money
+"""
+# What a model call used counts with its step or not at all; what it had said so far is not needed
+# any more.
+_RECORD_ASKED = f"""
+    WITH held AS (
+        UPDATE agents_run SET next_step = %(index)s + 1, attempts = 0,
+            tokens = tokens + %(tokens)s::bigint, money = money + %(money)s::numeric,
+            lease_until = clock_timestamp() + {_LEASE}
+        WHERE id = %(run)s AND fence = %(fence)s AND status = 'running' AND next_step = %(index)s
+        RETURNING id, workspace_id),
+    said AS (DELETE FROM agents_draft WHERE run_id = (SELECT id FROM held)),
+    used AS ({_USED})
+    INSERT INTO agents_step (run_id, index, kind, name, agent, input, input_digest, output,
+        error, proposal_id, fence, started_at, ended_at)
+    SELECT id, %(index)s, %(kind)s, %(name)s, %(agent)s, %(input)s::jsonb, %(input_digest)s,
+        %(output)s::jsonb, %(error)s, %(proposal)s, %(fence)s, %(started_at)s, clock_timestamp()
+    FROM held
+"""  # noqa: S608
+_SPEND = f"""
+    WITH held AS (
+        UPDATE agents_run SET
+            tokens = tokens + %(tokens)s::bigint, money = money + %(money)s::numeric
+        WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
+        RETURNING id, workspace_id),
+    used AS ({_USED})
+    SELECT 1 FROM held
+"""  # noqa: S608
+# What is shown is not needed after a crash, so this commit need not sync.
+_DRAFT = """
+    WITH held AS MATERIALIZED (
+        SELECT id FROM agents_run
+        WHERE id = %(run)s AND fence = %(fence)s AND status = 'running' AND next_step = %(index)s
+        FOR SHARE)
+    INSERT INTO agents_draft (run_id, index, agent, text, at)
+    SELECT id, %(index)s, %(agent)s, %(text)s, clock_timestamp()
+    FROM held WHERE set_config('synchronous_commit', 'off', true) IS NOT NULL
+    ON CONFLICT (run_id) DO UPDATE SET index = excluded.index, agent = excluded.agent,
+        text = excluded.text, at = excluded.at
+"""
+# Only while nobody works at the run: what somebody else is told there is theirs.
+_DROP_DRAFT = """
+    DELETE FROM agents_draft WHERE run_id = %(run)s AND EXISTS (
+        SELECT 1 FROM agents_run WHERE id = %(run)s
+        AND (status <> 'running' OR fence = %(fence)s))
+"""
 _SUSPEND = """
     UPDATE agents_run SET status = 'waiting', waiting_for = %(proposal)s, lease_until = NULL
     WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
@@ -119,7 +236,7 @@ _LET_GO = """
     UPDATE agents_run SET held_because = '',
         status = CASE WHEN waiting_for IS NULL THEN 'queued' ELSE 'waiting' END,
         queued_at = CASE WHEN waiting_for IS NULL THEN clock_timestamp() ELSE queued_at END
-    WHERE id = ANY(%(runs)s) AND status = 'paused'
+    WHERE id = ANY(%(runs)s) AND status = 'paused' AND paused_by IS NULL
     RETURNING id, waiting_for
 """
 _HEARTBEAT = f"""
@@ -148,6 +265,15 @@ class Claim:
     fence: int
     next_step: int
     epoch: int
+    # On this worker's own clock.
+    taken_at: float = field(default_factory=time.monotonic, compare=False)
+
+
+@dataclass(slots=True)
+class Served:
+    """Which workspace this process has served last; where it begins does not matter."""
+
+    last: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +285,42 @@ class Standing:
     reason: str
 
 
+_served = Served(UUID(int=0))
+
+
 def claim(at_most: int) -> list[Claim]:
-    """Take runs that are ready, or else runs whose worker went silent."""
+    """Take runs whose worker went silent, or else runs that are ready, each workspace in turn.
+
+    What is silent comes first: until somebody has it again it takes the room of another run.
+    Locks: a claim of queued runs waits for the one before it. Nobody waits longer than others
+    take to claim; who has to is told that nothing is ready.
+    """
     values = {"most": at_most, "lease": _lease_seconds()}
-    rows = _execute(_CLAIM_QUEUED, values).fetchall()
-    rows = rows or _execute(_CLAIM_LOST, values).fetchall()
-    return [Claim(*row) for row in rows]
+    lost = _execute(_CLAIM_LOST, values).fetchall()
+    return [Claim(*row) for row in lost] or _next_in_line(values)
+
+
+def _next_in_line(values: dict[str, Any]) -> list[Claim]:
+    names = [name for name in workflows.names() if _at_once(name) is not None]
+    asked = {
+        **values,
+        "workflows": names,
+        "at_once": [_at_once(name) for name in names],
+        "after": _served.last,
+    }
+    try:
+        with patiently():
+            claims = [Claim(*row) for row in _one_at_a_time(_CLAIM_QUEUED, asked)]
+    except Busy:
+        return []
+    if claims:
+        _served.last = claims[-1].workspace_id
+    return claims
+
+
+def _at_once(name: str) -> int | None:
+    workflow = workflows.find(name)
+    return workflow.at_once if workflow else None
 
 
 def begin(claimed: Claim) -> int:
@@ -181,26 +337,45 @@ def hold(claimed: Claim) -> None:
     _fenced(_HOLD, _mine(claimed))
 
 
-def record(claimed: Claim, entry: Entry) -> None:
-    """Write a step if the run is still ours. Raises: Fenced."""
-    _fenced(
-        _RECORD,
-        {
-            "run": claimed.run_id,
-            "fence": claimed.fence,
-            "lease": _lease_seconds(),
-            "index": entry.index,
-            "kind": entry.kind,
-            "name": entry.name,
-            "agent": entry.agent,
-            "input": _jsonb(entry.input),
-            "input_digest": entry.input_digest,
-            "output": _jsonb(entry.output),
-            "error": entry.error,
-            "proposal": entry.proposal_id,
-            "started_at": entry.started_at,
-        },
-    )
+def record(claimed: Claim, entry: Entry, tokens: int = 0, money: Decimal = Decimal(0)) -> None:
+    """Write a step if the run is still ours, with what a model call used. Raises: Fenced."""
+    values = {
+        "run": claimed.run_id,
+        "fence": claimed.fence,
+        "lease": _lease_seconds(),
+        "index": entry.index,
+        "kind": entry.kind,
+        "name": entry.name,
+        "agent": entry.agent,
+        "input": _jsonb(entry.input),
+        "input_digest": entry.input_digest,
+        "output": _jsonb(entry.output),
+        "error": entry.error,
+        "proposal": entry.proposal_id,
+        "started_at": entry.started_at,
+    }
+    if entry.kind == "model_call":
+        _fenced(_RECORD_ASKED, {**values, "tokens": tokens, "money": money})
+    else:
+        _fenced(_RECORD, values)
+
+
+def spend(claimed: Claim, tokens: int, money: Decimal) -> None:
+    """Count what was used for an answer that no step can keep. Raises: Fenced."""
+    _fenced(_SPEND, {**_mine(claimed), "tokens": tokens, "money": money})
+
+
+def draft(claimed: Claim, index: int, agent: str, text: str) -> None:
+    """Keep for people to see what a model has said so far. Raises: Fenced.
+
+    Locks: the run's row, shared, for the statement.
+    """
+    _fenced(_DRAFT, {**_mine(claimed), "index": index, "agent": agent, "text": text})
+
+
+def drop_draft(claimed: Claim) -> None:
+    """Take away what was said in a step that will not be written down."""
+    _execute(_DROP_DRAFT, _mine(claimed))
 
 
 def suspend(claimed: Claim, proposal_id: UUID) -> None:
@@ -308,6 +483,19 @@ def _execute(sql: str, values: dict[str, Any]) -> psycopg.Cursor[Any]:
     with connection.wrap_database_errors:
         # Django's cursor binds on the client; this one lets the server prepare a statement once.
         return psycopg.Cursor(connection.connection).execute(sql, values, prepare=True)
+
+
+def _one_at_a_time(sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement that waits for those of other processes.
+
+    Both go out together, so that the lock is held for no round trip, and never by a process that
+    stands still.
+    """
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        psycopg.Cursor(connection.connection).execute(_ONE_AT_A_TIME, prepare=True)
+        return psycopg.Cursor(connection.connection).execute(sql, values, prepare=True).fetchall()
 
 
 def _jsonb(value: Json) -> str:

@@ -1,12 +1,13 @@
 """End a run and say why; what it left open is withdrawn."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
 
 from agents import lifecycle
-from agents.models import Run
+from agents.models import Pause, Run
 from approvals.operations.withdrawing import withdraw_from
 from console.actors import Actor
 from console.canonical import Json
@@ -35,7 +36,8 @@ def end(  # noqa: PLR0913  (what an ending is)
 ) -> bool:
     """Close a run that is still open, and say whether this call did it.
 
-    With a fence only its holder can end the run. Locks: the run's row, then its open proposals.
+    With a fence only its holder can end the run. A pause of a guard that nobody answered is void.
+    Locks: the run's row, its open pause, then its open proposals.
     Raises: Outdated if it would succeed on a State that was brought back meanwhile.
     """
     with transaction.atomic():
@@ -48,7 +50,10 @@ def end(  # noqa: PLR0913  (what an ending is)
             return False
         if status == "succeeded" and locked.state_epoch > locked.epoch:
             raise Outdated
-        locked.status, locked.finished_at = status, now
+        was_paused = locked.paused_by is not None
+        if locked.paused_by is not None:
+            _void(locked.paused_by, now)
+        locked.status, locked.finished_at, locked.paused_by = status, now, None
         locked.waiting_for = locked.lease_until = None
         locked.held_because = ""
         locked.result, locked.problem_code, locked.problem = result, problem_code, problem[:1000]
@@ -60,4 +65,10 @@ def end(  # noqa: PLR0913  (what an ending is)
         append(actor, f"run.{status}", f"run:{run.id}", body)
         ring("run", run.id)
         ring("runs", run.workspace_id)
+        if was_paused:
+            ring("queue", run.workspace_id)
     return True
+
+
+def _void(pause_id: UUID, now: datetime) -> None:
+    Pause.objects.filter(id=pause_id, status="open").update(status="void", decided_at=now)

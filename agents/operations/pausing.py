@@ -136,8 +136,10 @@ def hold(rows: QuerySet[Run], because: str) -> list[UUID]:
 def go_on(rows: QuerySet[Run]) -> list[tuple[UUID, UUID | None]]:
     """Let paused runs go on and return them with what they wait for.
 
-    Those of which another agent is held stay, and say so. Locks: the runs, by id.
+    Those of which another agent is held stay, and say so; those that a guard has paused stay until
+    a person has answered. Locks: the runs, by id.
     """
+    rows = rows.filter(paused_by=None)
     ids = _locked_ids(rows)
     still = _still_held(rows)
     for because in set(still.values()):

@@ -103,7 +103,8 @@ def forget(*, actor: Actor, place: Place, entry_id: str, now: datetime) -> dict[
         base = _opened(actor, place, now)
         document = snapshots.content(base.state_id, base.number)
         changes = memory.removing(document, [entry_id])
-        number = base.number
+        # What is not there is not taken; the run goes on with what it knows.
+        number = _number_seen(actor, place, base)
         if changes:
             number = commit(
                 actor=actor,
@@ -121,18 +122,21 @@ def recall(
 ) -> dict[str, Json]:
     """Return which entries about a subject an agent is given, and note that they were used.
 
+    A run reads its memory as it found it first, with what it wrote there itself since: what
+    others write meanwhile, or a sweep takes, is for those who come later.
     Shape: snapshot, epoch, `entries` (ids, newest first) and how many were `left_out` because
     they are older than `since`, or too many.
     """
     head = memories.find(actor.workspace_id, place.record_key, actor.name)
-    if head is None:
+    number = _number_seen(actor, place, head) if head else 0
+    if head is None or not number:
         return {**_NOTHING, "entries": [], "left_out": 0}
-    held = memory.entries(snapshots.content(head.state_id, head.number))
+    held = memory.entries(snapshots.content(head.state_id, number))
     about = [each for each in memory.live(held, now=now) if each.subject.startswith(subject)]
     young = [each for each in about if since is None or each.recorded_at >= since]
     given = [each.id for each in young[: memory.RECALLED_AT_MOST]]
-    _note_use(head.state_id, given, now)
-    found = _stands(head, head.number, entries=[*given])
+    _note_use(head.state_id, _still_there(head, number, given), now)
+    found = _stands(head, number, entries=[*given])
     return {**found, "left_out": len(about) - len(given)}
 
 
@@ -143,6 +147,15 @@ def recalled(seen: dict[str, Any]) -> list[Entry]:
     document = snapshots.content(UUID(seen["state"]), seen["snapshot"])
     held = {each.id: each for each in memory.entries(document)}
     return [held[each] for each in seen["entries"]]
+
+
+def _number_seen(actor: Actor, place: Place, head: Head) -> int:
+    """Return the snapshot at which this run knows the memory; 0 before there was one.
+
+    After a rollback of the memory it is as it was brought back to: what was read before is void.
+    """
+    seen = memories.seen_by(place.claimed.run_id, actor.name)
+    return seen.number if seen and seen.epoch in {0, head.epoch} else head.number
 
 
 def _opened(actor: Actor, place: Place, now: datetime) -> Head:
@@ -197,6 +210,14 @@ def _seen(place: Place, note: Note) -> dict[str, Json]:
 
 def _stands(head: Head, number: int, **more: Json) -> dict[str, Json]:
     return {"state": str(head.state_id), "snapshot": number, "epoch": head.epoch, **more}
+
+
+def _still_there(head: Head, number: int, given: list[str]) -> list[str]:
+    """Return which entries the memory still holds: of those that were swept no use is kept."""
+    if number == head.number:
+        return given
+    held = {each.id for each in memory.entries(snapshots.content(head.state_id, head.number))}
+    return [each for each in given if each in held]
 
 
 def _note_use(state_id: UUID, entries: list[str], now: datetime) -> None:

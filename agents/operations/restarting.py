@@ -67,6 +67,8 @@ def _next(last: Run, now: datetime) -> Run:
         job_id=last.job_id,
         number=last.number + 1,
         epoch=state.epoch,
+        workflow=last.job.workflow,
+        priority=last.job.priority,
         created_at=now,
     )
     Job.objects.filter(id=last.job_id).update(current_run=run)

@@ -16,7 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 
-from agents.models import Restoration, Run
+from agents.models import Pause, Restoration, Run
 from agents.operations.planning import PlanSettled
 from agents.operations.restarting import start_again, supersede
 from agents.queries import affected, restorations
@@ -170,6 +170,7 @@ def _bring_back(restoration_id: UUID, now: datetime) -> None:
         anew = restorations.written_anew(row)
         said = f"{_doing(row)} by {actor.name}: {row.reason}"
         fallen = invalidate(actor=actor, state_ids=places, origins=origins, reason=said, now=now)
+        _answer_pauses(runs, actor, row.reason, now)
         for run in runs:
             supersede(actor=actor, run_id=run.id, reason=said, now=now)
         made = _restore_states(row, heads, anew, actor, now)
@@ -185,6 +186,14 @@ def _bring_back(restoration_id: UUID, now: datetime) -> None:
         row.save(update_fields=["plan", "status", "log"])
         append(actor, "restoration.restored", f"restoration:{row.id}", _told(row, made))
         _tell(row)
+
+
+def _answer_pauses(runs: Sequence[Run], actor: Actor, reason: str, now: datetime) -> None:
+    """Take it as the answer to what guards have paused: another run goes on."""
+    paused = [run.paused_by for run in runs if run.paused_by]
+    Pause.objects.filter(id__in=paused, status="open").update(
+        status="restored", decider=actor.to_json(), decided_at=now, reason=reason
+    )
 
 
 def _restore_states(

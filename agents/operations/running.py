@@ -12,9 +12,11 @@ from agents.journal import Nondeterministic
 from agents.models import Job, Run
 from agents.operations.ending import Outdated, end
 from agents.operations.holding import Holding
+from agents.operations.interrupting import Paused, Terminated, ended_because
 from agents.operations.participating import Held
 from agents.operations.replaying import Journaled, Waiting
 from agents.operations.restarting import start_again, supersede
+from agents.operations.timing import keep_times
 from agents.operations.waking import wake_if_final
 from agents.store import Claim, Fenced
 from console import tenancy
@@ -70,7 +72,7 @@ def lead(claimed: Claim) -> None:
         return
     claimed = _up_to_date(claimed, job.state.epoch)
     entries = store.journal(run.id) if claimed.next_step else []
-    _follow(workflow, Journaled(claimed, job, entries), run, claimed)
+    _follow(workflow, Journaled(claimed, job, workflow, entries), run, claimed)
 
 
 def _up_to_date(claimed: Claim, epoch: int) -> Claim:
@@ -85,11 +87,12 @@ def _up_to_date(claimed: Claim, epoch: int) -> Claim:
 def _follow(workflow: workflows.Workflow, context: Journaled, run: Run, claimed: Claim) -> None:
     try:
         result = workflow.function(context)
-        context.finish()
-    except (Waiting, Held, Outdated) as left:
+        context.finish(result)
+    except (Waiting, Held, Outdated, Paused, Terminated) as left:
         _leave(run, claimed, left)
     except Fenced:
         logger.info("run %s is in other hands now", run.id)
+        store.drop_draft(claimed)
     except Busy:
         # A neighbour held a lock for too long; the run tries again, it did nothing wrong.
         store.release(claimed, begun=True)
@@ -102,16 +105,21 @@ def _follow(workflow: workflows.Workflow, context: Journaled, run: Run, claimed:
         logger.exception("run %s failed", run.id)
         _fail(run, claimed, "workflow_failed", f"{type(error).__name__}: {error}")
     else:
-        _succeed(run, claimed, result)
+        _succeed(workflow, run, claimed, result)
 
 
-def _leave(run: Run, claimed: Claim, left: Waiting | Held | Outdated) -> None:
+def _leave(run: Run, claimed: Claim, left: Waiting | Held | Outdated | Paused | Terminated) -> None:
     if isinstance(left, Waiting):
         _wait(claimed, left)
     elif isinstance(left, Held):
         _hold(claimed, left)
-    else:
+    elif isinstance(left, Outdated):
         _set_aside(run, claimed, left)
+    elif isinstance(left, Terminated):
+        _terminate(run, claimed, left)
+    else:
+        # The pause itself was written with the verdict.
+        _tell(claimed)
 
 
 def _wait(claimed: Claim, waiting: Waiting) -> None:
@@ -131,12 +139,27 @@ def _hold(claimed: Claim, held: Held) -> None:
     _tell(claimed)
 
 
-def _succeed(run: Run, claimed: Claim, result: Json) -> None:
+def _terminate(run: Run, claimed: Claim, stopped: Terminated) -> None:
+    end(
+        run,
+        "terminated",
+        actor=system("guard", run.workspace_id),
+        now=_now(),
+        fence=claimed.fence,
+        problem_code=stopped.verdict.rule,
+        problem=ended_because(stopped.verdict),
+    )
+
+
+def _succeed(workflow: workflows.Workflow, run: Run, claimed: Claim, result: Json) -> None:
     actor = system("worker", run.workspace_id)
     try:
         end(run, "succeeded", actor=actor, now=_now(), fence=claimed.fence, result=result)
     except Outdated as outdated:
         _set_aside(run, claimed, outdated)
+    else:
+        if workflow.roles:
+            keep_times(run.id, _now())
 
 
 def _set_aside(run: Run, claimed: Claim, outdated: Outdated) -> None:

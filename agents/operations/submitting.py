@@ -1,8 +1,11 @@
 """Take a job in: validate, write job, run and outbox row together, ring."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -10,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from agents import workflows
 from agents.models import Job, Run
+from agents.operations.counting import check_budget, count_run
 from approvals.parameters import objections_to
 from console.actors import Actor
 from console.canonical import Json, digest
@@ -21,6 +25,10 @@ from console.live import ring
 from snapshots import queries as snapshots
 
 ROOM_AGAIN_SECONDS = 10
+BUDGETED: Final = frozenset({"tokens", "money", "seconds"})
+PRIORITY_AT_MOST: Final = 100
+_LARGEST = 10**12
+_MONEY = re.compile(r"\d{1,8}(\.\d{1,6})?", re.ASCII)
 
 
 class UnknownWorkflow(Invalid):
@@ -35,6 +43,12 @@ class InputInvalid(Invalid):
     code = "invalid_input"
 
 
+class BudgetInvalid(Invalid):
+    """A job's budget names tokens, money or seconds, each above 0; its priority has a range."""
+
+    code = "budget_invalid"
+
+
 class TooMuchWaiting(Refused):
     """Too many jobs wait already; send this one again when some have begun."""
 
@@ -44,35 +58,49 @@ class TooMuchWaiting(Refused):
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a client asks for; `idempotency_key` makes a repeated request the same job."""
+    """What a client asks for; `idempotency_key` makes a repeated request the same job.
+
+    Shape of a budget: `{"tokens"?: whole number, "money"?: decimal string in USD, "seconds"?}`.
+    """
 
     workflow: str
     state_key: str
     job_input: dict[str, Any]
     idempotency_key: str
     label: str = ""
+    budget: Mapping[str, Json] = field(default_factory=dict)
+    priority: int = 0
 
     @property
     def digest(self) -> str:
         """Return what the idempotency key stands for."""
-        value: Json = {
+        value: dict[str, Json] = {
             "workflow": self.workflow,
             "state": self.state_key,
             "input": self.job_input,
             "label": self.label,
         }
+        # Left out where it says nothing: keys of earlier clients go on standing for their jobs.
+        if self.budget:
+            value["budget"] = {**self.budget}
+        if self.priority:
+            value["priority"] = self.priority
         return digest(value)
 
 
 def submit(*, actor: Actor, request: JobRequest, now: datetime) -> tuple[UUID, bool]:
     """Queue a job and return its id, and whether it is new; the same key twice is once.
 
-    Raises: UnknownWorkflow, UnknownState, InputInvalid, KeyReused (422), TooMuchWaiting (429).
+    Locks: last of all the workspace's use of the day, until the transaction ends.
+    Raises: UnknownWorkflow, UnknownState, InputInvalid, BudgetInvalid, KeyReused (422),
+    TooMuchWaiting, BudgetSpent (429).
     """
     if known := _known(actor, request):
         return known, False
     _check_input(request)
+    _check_budget(request)
     _check_room(actor.workspace_id)
+    check_budget(actor.workspace_id, now)
     state = snapshots.named(actor.workspace_id, request.state_key)
     try:
         with transaction.atomic():
@@ -103,6 +131,24 @@ def _check_input(request: JobRequest) -> None:
         raise InputInvalid(found[0][1], errors=listed)
 
 
+def _check_budget(request: JobRequest) -> None:
+    if abs(request.priority) > PRIORITY_AT_MOST:
+        said = f"A priority is between {-PRIORITY_AT_MOST} and {PRIORITY_AT_MOST}."
+        raise BudgetInvalid(said, field="priority")
+    for name, most in request.budget.items():
+        if name not in BUDGETED or not _is_amount(name, most):
+            raise BudgetInvalid(field=f"budget.{name}")
+
+
+def _is_amount(name: str, most: Json) -> bool:
+    """Say whether this can be the most of something; money is written as people do."""
+    if name == "money":
+        return isinstance(most, str) and bool(_MONEY.fullmatch(most)) and Decimal(most) > 0
+    if isinstance(most, bool) or not isinstance(most, int if name == "tokens" else int | float):
+        return False
+    return 0 < most < _LARGEST
+
+
 def _check_room(workspace_id: UUID) -> None:
     at_most = settings.JOBS_WAITING_AT_MOST
     waiting = Run.objects.filter(workspace_id=workspace_id, status="queued").order_by()
@@ -124,14 +170,23 @@ def _write(actor: Actor, request: JobRequest, state: snapshots.Head, now: dateti
         lineage=actor.lineage,
         idempotency_key=request.idempotency_key,
         body_digest=request.digest,
+        budget={**request.budget},
+        priority=request.priority,
         created_at=now,
     )
     run = Run.objects.create(
-        workspace_id=actor.workspace_id, job=job, number=1, epoch=state.epoch, created_at=now
+        workspace_id=actor.workspace_id,
+        job=job,
+        number=1,
+        epoch=state.epoch,
+        workflow=job.workflow,
+        priority=job.priority,
+        created_at=now,
     )
     Job.objects.filter(id=job.id).update(current_run=run)
     ring_task("agents.work")
     body: dict[str, Json] = {"workflow": job.workflow, "run": str(run.id), "body": job.body_digest}
     append(actor, "job.submitted", f"job:{job.id}", body)
     ring("runs", actor.workspace_id)
+    count_run(actor.workspace_id, now)
     return job.id

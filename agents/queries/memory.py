@@ -9,7 +9,7 @@ from django.conf import settings
 
 from agents import memory
 from agents.memory import Entry, Verdict
-from agents.models import MemoryUse
+from agents.models import MemoryUse, Step
 from console.canonical import Json
 from console.errors import NotFound
 from snapshots import queries as snapshots
@@ -31,6 +31,14 @@ class Review:
     verdicts: Mapping[str, Verdict]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """At which snapshot, of which epoch, a run knows a memory; both 0 where there was none."""
+
+    number: int
+    epoch: int
+
+
 def find(workspace_id: UUID, record_key: str, agent: str) -> Head | None:
     """Return where an agent's memory about a record stands, if it has one."""
     return snapshots.find(workspace_id, memory.key_of(record_key, agent))
@@ -41,6 +49,13 @@ def head(workspace_id: UUID, state_id: UUID) -> Head:
     if kind_of(workspace_id, state_id) != "memory":
         raise NotFound("This State is no agent's memory.")
     return snapshots.head(workspace_id, state_id)
+
+
+def seen_by(run_id: UUID, agent: str) -> Seen | None:
+    """Return at which snapshot a run knows an agent's memory, by what its journal says last."""
+    rows = Step.objects.filter(run=run_id, kind="memory", agent=agent, output__isnull=False)
+    last = rows.order_by("-index").values_list("output", flat=True).first()
+    return Seen(last["snapshot"], last["epoch"]) if last else None
 
 
 def review(found: Head, *, now: datetime) -> Review:

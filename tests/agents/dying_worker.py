@@ -1,7 +1,7 @@
 """A worker that kills itself at a chosen moment: `python -m tests.agents.dying_worker MOMENT N`.
 
 MOMENT is before or after; N counts the statements of the engine that write (a step, a wait, an
-ending, a proposal). Without arguments it works until nothing is ready.
+ending, a proposal, a pause). Without arguments it works until nothing is ready.
 """
 
 import os
@@ -16,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 django.setup()
 
 from agents import store  # noqa: E402
-from agents.operations import replaying, running  # noqa: E402
+from agents.operations import interrupting, replaying, running  # noqa: E402
 from approvals.operations import asking, proposing, rewording  # noqa: E402
 from tests.agents import programs  # noqa: E402
 
@@ -49,6 +49,7 @@ def main() -> None:
             (rewording, "reword"),
             (asking, "answer"),
             (replaying, "observe"),
+            (interrupting, "pause"),
         ]:
             setattr(module, name, _deadly(moment, getattr(module, name)))
     running.work()

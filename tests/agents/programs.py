@@ -20,6 +20,7 @@ def register() -> None:
     register_workflow(Workflow("careful", "Careful", careful))
     register_workflow(Workflow("talk", "Talk", talk))
     register_workflow(Workflow("silent", "Silent", silent))
+    register_workflow(Workflow("circle", "Circle", circle))
 
 
 def count(context: Context) -> Json:
@@ -109,6 +110,13 @@ def silent(context: Context) -> Json:
     """Propose without knowing that people may have something to say about it."""
     outcome = context.propose(agent="scout", action_type="set", params={"n": 1}, stated=[_set(1)])
     return {"told": [outcome.status, outcome.reason]}
+
+
+def circle(context: Context) -> Json:
+    """Look at the same thing three times, which gets nobody anywhere."""
+    for _ in range(3):
+        context.tool(agent="scout", name="look", args={}, function=partial(_look, 0))
+    return {"looked": 3}
 
 
 def _set(number: int) -> Change:

@@ -184,6 +184,78 @@ def test_gives_only_what_begins_so_and_never_what_has_expired(stage: Stage) -> N
     assert names == [["bank V8", "bank V9", "bank V7"], ["bank V9", "bank V7"], ["bank V9"], []]
 
 
+def test_reads_its_memory_as_it_found_it_whatever_others_write_meanwhile(stage: Stage) -> None:
+    def teach(context: Context) -> Json:
+        return context.remember(agent="clerk", subject=f"V-{context.job_input['n']}", value=1)
+
+    def other(number: int) -> None:
+        register_workflow(Workflow("teach", "Teach", teach))
+        run = stage.submit("teach", key=f"teach {number}", n=number)
+        [claimed] = store.claim(1)
+        lead(claimed)
+        assert stage.run(run.id).status == "succeeded"
+
+    seen: list[list[str]] = []
+
+    def look(context: Context) -> None:
+        known = context.recall(agent="clerk", subject="V-", why="to compare")
+        seen.append([each.subject for each in known])
+
+    def reader(context: Context) -> Json:
+        look(context)
+        other(2)
+        look(context)
+        context.remember(agent="clerk", subject="V-mine", value=1)
+        other(3)
+        look(context)
+        context.forget(agent="clerk", entry="nothing of this name")
+        look(context)
+        return None
+
+    other(1)
+    run = runs(stage, reader)
+    assert run.status == "succeeded", run.problem
+    mine = ["V-mine", "V-2", "V-1"]
+    assert seen == [["V-1"], ["V-1"], mine, mine]
+    steps = Step.objects.filter(run=run.id, name="recall").order_by("index")
+    read = [step.output["snapshot"] for step in steps if step.output]
+    assert read[0] == read[1] < read[2] == read[3]
+    assert len(kept(stage)["entries"]) == 4
+
+
+def test_finds_nothing_later_in_a_memory_that_it_found_missing(stage: Stage) -> None:
+    def reader(context: Context) -> Json:
+        first = context.recall(agent="clerk")
+        mind = agent("clerk", stage.setup.workspace_id, "system:setup")
+        here = place(stage)
+        note = Note("V-1", 1)
+        remembering.remember(actor=mind, place=here, note=note, now=now())
+        return [len(first), len(context.recall(agent="clerk", why="again"))]
+
+    assert runs(stage, reader).result == [0, 0]
+
+
+def test_notes_no_use_of_what_was_swept_meanwhile(stage: Stage) -> None:
+    def reader(context: Context) -> Json:
+        context.remember(agent="clerk", subject="V-1", value=1)
+        head = snapshots.named(stage.setup.workspace_id, MEMORY)
+        observe(
+            actor=stage.setup,
+            state_id=head.state_id,
+            changes=[
+                Change("remove", f"/entries/{each}", old=entry)
+                for each, entry in kept(stage)["entries"].items()
+            ],
+            cause_id="sweep",
+            reason="Swept",
+            now=now(),
+        )
+        return len(context.recall(agent="clerk"))
+
+    assert runs(stage, reader).result == 1
+    assert MemoryUse.objects.count() == 0
+
+
 def test_notes_when_an_entry_was_given_and_keeps_the_later_time(stage: Stage) -> None:
     runs(stage, learn)
     here, late = place(stage), now() + timedelta(hours=1)

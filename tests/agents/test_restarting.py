@@ -6,7 +6,7 @@ from agents import queries, store
 from agents.models import Job, Run
 from agents.operations.cancelling import cancel
 from agents.operations.ending import Outdated, end
-from agents.operations.replaying import Journaled
+from agents.operations.putting import Putting
 from agents.operations.restarting import start_again, supersede
 from agents.operations.running import lead, work
 from agents.store import Fenced
@@ -166,15 +166,15 @@ def test_ends_a_failing_run_as_failed_whatever_the_epoch(stage: Stage, ada: Acto
 
 def test_sets_aside_what_says_itself_that_it_is_outdated(stage: Stage) -> None:
     run = stage.submit("count")
-    plain = Journaled._propose
+    plain = Putting._propose
 
-    def propose_on_what_is_gone(context: Journaled, *asked: object) -> object:
+    def propose_on_what_is_gone(putting: Putting, *asked: object) -> object:
         if current(run).number == 1:
             raise Outdated("Rolled back meanwhile.")
-        return plain(context, *asked)  # type: ignore[arg-type]
+        return plain(putting, *asked)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Journaled, "_propose", propose_on_what_is_gone)
+        patch.setattr(Putting, "_propose", propose_on_what_is_gone)
         work()
     assert stage.run(run.id).problem == "Rolled back meanwhile."
     assert (current(run).number, current(run).status) == (2, "waiting")

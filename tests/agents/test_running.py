@@ -10,14 +10,13 @@ from django.test import override_settings
 
 from agents import queries, store
 from agents.models import Job, Run, Step
+from agents.operations import journaling
 from agents.operations.cancelling import cancel
-from agents.operations.replaying import Journaled
 from agents.operations.running import lead, work
 from agents.operations.waking import wake_run, wake_unheard
 from agents.store import Fenced
 from approvals import queries as approvals
 from approvals.operations import proposing
-from console.canonical import Json
 from console.doorbell.models import Ring
 from console.locking import Busy
 from tests.agents import programs
@@ -163,14 +162,13 @@ def test_takes_the_oldest_runs_first(stage: Stage) -> None:
 def test_lets_a_run_that_was_ended_propose_nothing_more(stage: Stage) -> None:
     run = stage.submit("count")
     [claimed] = store.claim(1)
-    plain = Journaled._propose
 
-    def propose_too_late(context: Journaled, *asked: Any) -> Json:
-        cancel(actor=stage.setup, job_id=run.job_id, now=now())
-        return plain(context, *asked)
+    def come_by(name: str) -> None:
+        if name == "run.before_proposal":
+            cancel(actor=stage.setup, job_id=run.job_id, now=now())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Journaled, "_propose", propose_too_late)
+        patch.setattr(journaling, "fp", come_by)
         lead(claimed)
     assert stage.run(run.id).status == "terminated"
     assert approvals.of_origin(stage.setup.workspace_id, f"run:{run.id}") == []
