@@ -17,7 +17,7 @@ PARTS = (
     *("engine", "submitting", "deciding", "live", "queue_page", "replaying"),
     *("states", "late_versions", "history_page", "conflicts"),
     *("rolling_back", "verifying", "ledgers", "diffing"),
-    *("policies", "proposals", "sending"),
+    *("policies", "proposals", "sending", "claiming", "guarding", "ten_thousandth"),
 )
 ROUNDS, QUICK_ROUNDS = 3, 1
 

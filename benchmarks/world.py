@@ -69,13 +69,15 @@ def job_input(steps: int) -> dict[str, Any]:
     return {"calls": calls}
 
 
-def queue_runs(place: Workspace, runs: int, steps: int) -> list[UUID]:
+def queue_runs(place: Workspace, runs: int, steps: int, *, workflow: str = WORKFLOW) -> list[UUID]:
     """Write jobs and their queued runs at once, past the door that would count them."""
     actor = setup(place)
     head, body = state(actor), job_input(steps)
-    jobs = [_job(actor, head, body) for _ in range(runs)]
+    jobs = [_job(actor, head, body, workflow) for _ in range(runs)]
     Job.objects.bulk_create(jobs)
-    rows = [Run(workspace=place, job=job, created_at=job.created_at) for job in jobs]
+    rows = [
+        Run(workspace=place, job=job, workflow=workflow, created_at=job.created_at) for job in jobs
+    ]
     Run.objects.bulk_create(rows)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -86,12 +88,12 @@ def queue_runs(place: Workspace, runs: int, steps: int) -> list[UUID]:
     return [row.id for row in rows]
 
 
-def _job(actor: Actor, head: Head, body: dict[str, Any]) -> Job:
+def _job(actor: Actor, head: Head, body: dict[str, Any], workflow: str) -> Job:
     job_id = new_id()
     return Job(
         id=job_id,
         workspace_id=actor.workspace_id,
-        workflow=WORKFLOW,
+        workflow=workflow,
         state_id=head.state_id,
         input=body,
         submitter=actor.ref,
@@ -114,6 +116,14 @@ def unfinished(runs: Sequence[UUID], steps: int) -> int:
     """Return how many of the runs did not end well, or do not have all of their steps."""
     ended = Run.objects.filter(id__in=runs, status="succeeded", next_step=steps)
     return len(runs) - ended.count()
+
+
+def steps_of(runs: Sequence[UUID]) -> int:
+    """Return how many steps the runs have done. Raises: RuntimeError, when one did not end well."""
+    ended = Run.objects.filter(id__in=runs, status="succeeded")
+    if ended.count() != len(runs):
+        raise RuntimeError(f"{len(runs) - ended.count()} runs did not end as they should.")
+    return sum(ended.values_list("next_step", flat=True))
 
 
 def tidy() -> None:
