@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from django.template.loader import render_to_string
 
-from agents.showing import board, drift, jobs, memory, restorations, runs
+from agents.showing import board, drift, jobs, memory, pauses, restorations, runs
 from agents.showing.addresses import number
 from console.errors import NotFound
 from console.paging import BadCursor
@@ -147,6 +147,51 @@ class Agent(Region):
             )
         except BadCursor as error:
             raise NotFound from error
+
+
+class PauseList(Region):
+    """The runs that a guard has paused, from the page that the reader turned to."""
+
+    fragment = "agents/_pauses.html"
+    region_id = "pauses"
+
+    def topics(self) -> list[tuple[str, object]]:
+        """Return the workspace's queue, where paused runs wait, too."""
+        return [("queue", self.workspace.id)]
+
+    def context(self) -> dict[str, Any]:
+        """Return the rows that the page was opened with. Raises: NotFound."""
+        tab, cursor = _asked(self.scope, "tab"), _asked(self.scope, "cursor")
+        try:
+            return pauses.pause_list(self.workspace, self.actor, tab=tab, cursor=cursor)
+        except BadCursor as error:
+            raise NotFound from error
+
+
+class Pause(Region):
+    """One paused run: why it waits; once somebody has answered, no form is left."""
+
+    fragment = "agents/_pause.html"
+    region_id = "pause"
+
+    def topics(self) -> list[tuple[str, object]]:
+        """Return the workspace's queue, where an answer rings."""
+        return [("queue", self.workspace.id)]
+
+    def context(self) -> dict[str, Any]:
+        """Return the pause as it stands. Raises: NotFound."""
+        self._shown = pauses.pause(self.workspace, self.actor, self.ids["pause_id"])
+        return self._shown
+
+    def _render(self) -> str:
+        html = super()._render()
+        if self._shown["mode"] != "settled":
+            # What somebody types stays.
+            return html
+        context = {"workspace": self.workspace, **self._shown}
+        settled = render_to_string("agents/_pause_answer.html", context).strip()
+        partial = '<hx-partial hx-target="#pause-answer" hx-swap="outerMorph">'
+        return f"{html}{partial}{settled}</hx-partial>"
 
 
 class Drift(Region):

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from agents.views import board, drift, restorations, retention, work
+from agents.views import (
+    board,
+    budgets,
+    drift,
+    guard_settings,
+    pauses,
+    restorations,
+    retention,
+    tracing,
+    work,
+    workflows,
+)
 
 app_name = "agents"
 _RESTORATION = "restorations/<uuid:restoration_id>/"
@@ -11,6 +22,20 @@ urlpatterns = [
     path("runs/<uuid:run_id>/", work.run_detail, name="run_detail"),
     path("runs/<uuid:run_id>/earlier/", work.run_earlier, name="run_earlier"),
     path("runs/<uuid:run_id>/steps/<int:index>/", work.run_step, name="run_step"),
+    path("workflows/", workflows.workflow_list, name="workflow_list"),
+    path("workflows/<str:name>/", workflows.workflow_detail, name="workflow_detail"),
+    path(
+        "runs/<uuid:run_id>/steps/<int:index>/origin/",
+        tracing.run_step_origin,
+        name="run_step_origin",
+    ),
+    path(
+        "runs/<uuid:run_id>/steps/<int:index>/effects/",
+        tracing.run_step_effects,
+        name="run_step_effects",
+    ),
+    path("runs/compare/", tracing.run_compare, name="run_compare"),
+    path("runs/<uuid:run_id>/trace/", tracing.run_trace, name="run_trace"),
     path("jobs/", work.job_list, name="job_list"),
     path("jobs/<uuid:job_id>/calls/", work.job_calls, name="job_calls"),
     path("jobs/<uuid:job_id>/cancel/", work.job_cancel, name="job_cancel"),
@@ -21,6 +46,8 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/pause/", board.agent_pause, name="agent_pause"),
     path("agents/<uuid:agent_id>/resume/", board.agent_resume, name="agent_resume"),
     path("agents/<uuid:agent_id>/stop/", board.agent_stop, name="agent_stop"),
+    path("budgets/", budgets.budget_detail, name="budgets"),
+    path("budgets/set/", budgets.budget_set, name="budget_set"),
     path("retention/", retention.retention, name="retention"),
     path("retention/<uuid:state_id>/", retention.retention_state, name="retention_state"),
     path("retention/<uuid:state_id>/run/", retention.retention_run, name="retention_run"),
@@ -40,6 +67,10 @@ urlpatterns = [
         "runs/<uuid:run_id>/reinitialise/", restorations.reinitialise_new, name="reinitialise_new"
     ),
     path("agents/<str:name>/reinitialise/", restorations.reinitialise_new, name="reinitialise_new"),
+    path("pauses/", pauses.pause_list, name="pauses"),
+    path("pauses/<uuid:pause_id>/", pauses.pause, name="pause"),
+    path("pauses/<uuid:pause_id>/answer/", pauses.pause_answer, name="pause_answer"),
+    path("workflows/<str:name>/guards/", guard_settings.guard_settings, name="guard_settings"),
     path("drift/", drift.drift_list, name="drift"),
     path("drift/measure/", drift.drift_measure, name="drift_measure"),
     path("drift/<uuid:state_id>/", drift.drift_state, name="drift_state"),

@@ -33,6 +33,8 @@ _regions: dict[str, type[AsyncConsumer]] = {
     "agents/": agents.Board,
     "agents/<uuid:agent_id>/": agents.Agent,
     "restorations/<uuid:restoration_id>/": agents.Restoration,
+    "pauses/": agents.PauseList,
+    "pauses/<uuid:pause_id>/": agents.Pause,
     "drift/": agents.Drift,
     "drift/<uuid:state_id>/": agents.DriftOfState,
     "states/": snapshots.StateList,

@@ -14,7 +14,7 @@ from pydantic import ConfigDict
 
 from agents import lifecycle, queries
 from agents.operations.cancelling import cancel
-from agents.operations.submitting import JobRequest, submit
+from agents.operations.submitting import PRIORITY_AT_MOST, JobRequest, submit
 from console.access.bearer import Bearer, ClientRequest
 from console.endpoints import POLL_SECONDS, PROBLEMS, usable_key
 from console.paging import page
@@ -28,8 +28,24 @@ Status = Literal[
 ]
 
 
+class BudgetIn(Schema):
+    """What all runs of a job may use together; what is left out has no end.
+
+    `money` is in USD. Time spent waiting for people is not counted in `seconds`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    tokens: Annotated[int, Field(gt=0, lt=10**12)] | None = None
+    money: Annotated[str, Field(pattern=r"^[0-9]{1,8}(\.[0-9]{1,6})?$")] | None = None
+    seconds: Annotated[float, Field(gt=0, lt=10**12)] | None = None
+
+
 class JobIn(Schema):
-    """What to do (`workflow`), on which State (its key), with which input."""
+    """What to do (`workflow`), on which State (its key), with which input.
+
+    A point of `priority` is worth a minute of waiting, among the jobs of the workspace.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,6 +53,8 @@ class JobIn(Schema):
     state: Annotated[str, Field(min_length=1, max_length=200)]
     input: Annotated[dict[str, Any], Field(default_factory=dict)]
     label: Annotated[str, Field(max_length=200)] = ""
+    budget: BudgetIn = Field(default_factory=BudgetIn)
+    priority: Annotated[int, Field(ge=-PRIORITY_AT_MOST, le=PRIORITY_AT_MOST)] = 0
 
 
 class Links(Schema):
@@ -107,6 +125,8 @@ def submit_job(
             job_input=payload.input,
             idempotency_key=usable_key(idempotency_key),
             label=payload.label,
+            budget=payload.budget.model_dump(exclude_none=True),
+            priority=payload.priority,
         ),
         now=datetime.now(UTC),
     )

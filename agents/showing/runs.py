@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 
 from agents import lifecycle, queries, workflows
 from agents.operations.cancelling import may_cancel
-from agents.queries import Totals, board
-from agents.showing import trace
+from agents.queries import Totals, board, used
+from agents.showing import looking_back, spent, trace
 from agents.showing.addresses import listed_at
 from agents.showing.words import opening, span
 from approvals import queries as approvals
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from agents.models import Run
 
 PAGE_SIZE = 50
-SHOWN_STEPS = 350
+SHOWN_STEPS = 200
 # A page that stays open grows with its run up to here; then its beginning moves on.
 MOST_STEPS = 2 * SHOWN_STEPS
 _COUNTED_AT_MOST = 100
+SOURCES = {"otlp": "OpenTelemetry spans", "recorded": "a recorded run"}
+_IMPORTED = "Brought in from elsewhere"
 _LABELS = {"waiting": "Waiting for a decision", "terminated": "Ended early"}
 _ENDED = ("succeeded", "failed", "terminated", "superseded")
 FILTERS = ("waiting", "running", "queued", "paused", *_ENDED)
@@ -119,7 +121,7 @@ def status_label(status: str) -> str:
 def workflow_label(name: str) -> str:
     """Return how a workflow is called by people."""
     known = workflows.find(name)
-    return known.label if known else name
+    return known.label if known else {"imported": _IMPORTED}.get(name, name)
 
 
 def _waited_for(workspace_id: UUID, rows: Sequence["Run"]) -> dict[UUID, str]:
@@ -157,6 +159,7 @@ def run(workspace: Workspace, actor: Actor, run_id: UUID, *, first: int | None) 
     is_finished = lifecycle.is_finished(row.status)
     return {
         **stretch,
+        **_beside(row, totals),
         "run": row,
         "job": row.job,
         "status_label": status_label(row.status),
@@ -169,10 +172,26 @@ def run(workspace: Workspace, actor: Actor, run_id: UUID, *, first: int | None) 
         "team": board.taking_part(run_id),
         "run_after": board.run_after(row) if row.status == "superseded" else None,
         "halt": board.standing_halt(workspace.id) if row.status == "queued" else None,
-        "can_restore": allows(actor.roles, "restore"),
+        "can_restore": allows(actor.roles, "restore") and not row.source,
         "can_cancel": not is_finished and may_cancel(actor, row.job),
         "tallies": tallies(proposals),
         "result": opening(row.result) if row.result is not None else None,
+    }
+
+
+def _beside(row: "Run", totals: Totals) -> dict[str, Any]:
+    """Return what is said of a run beside its steps: budgets, guards, what may have started it."""
+    shares, events = used.by_agent(row.id), looking_back.events_of(row)
+    is_under_way = row.status == "running"
+    return {
+        "source": SOURCES.get(row.source, row.source),
+        "budgets": spent.budgets(row, totals, shares),
+        "shares": spent.shares(row, shares),
+        "suspects": looking_back.suspected(row, events),
+        "would_say": looking_back.would_have_said(row, events),
+        "missing": used.said(row.id, "not_proposed", "latency"),
+        "draft": used.draft(row.id, row.next_step) if is_under_way else None,
+        "attempts": used.attempts(row),
     }
 
 
@@ -182,7 +201,7 @@ def _proposals(workspace_id: UUID, run_id: UUID) -> list[Made]:
 
 
 def first_shown(count: int, asked: int | None) -> int:
-    """Return where the shown stretch begins: the last 350 steps, or where the page began."""
+    """Return where the shown stretch begins: the last 200 steps, or where the page began."""
     if asked is None:
         return max(0, count - SHOWN_STEPS)
     asked = max(0, min(asked, count))

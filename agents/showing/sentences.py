@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from agents.guards import RULES
+from agents.imported import MESSAGE_OF
 from agents.queries import Traced
 from agents.showing.words import called, cut, pretty
 from console.words import counted
@@ -23,6 +25,21 @@ ICONS: Final = {
     "proposal": "proposal",
     "outcome": "decision",
     "reply": "proposal",
+    "guard": "guard",
+}
+# What a guard did, and its icon.
+_STRENGTHS: Final = {
+    "note": ("noted", "info"),
+    "nudge": ("told {agent}", "guard"),
+    "pause": ("paused the run", "paused"),
+    "terminate": ("ended the run", "terminated"),
+}
+_ANSWERS: Final = {
+    "continued": "{by} let it go on",
+    "raised": "{by} let it go on with a higher limit",
+    "terminated": "{by} ended it",
+    "restored": "{by} began anew from a snapshot",
+    "void": "The run ended before anybody answered",
 }
 _ENDINGS: Final = {
     "approved": "{by} approved",
@@ -58,6 +75,43 @@ def sentence(step: Traced, titles: Mapping[UUID, str]) -> Sentence:
     return Sentence(told.what, cut(step.error, _MORE_AT_MOST)) if step.error else told
 
 
+def icon_of(step: Traced) -> str:
+    """Return the icon of a step; that of a guard says how strongly it spoke."""
+    if step.error:
+        return "failed"
+    if step.kind == "guard":
+        return "decision" if step.name == "answer" else _strength(step)[1]
+    return ICONS.get(step.kind, "function")
+
+
+def _strength(step: Traced) -> tuple[str, str]:
+    return _STRENGTHS.get(str(_get(step.asked, "strength")), _STRENGTHS["note"])
+
+
+def _guard(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
+    if step.name == "answer":
+        return _answer(step)
+    rule = RULES.get(step.name)
+    label = rule.label if rule else step.name.replace("_", " ").capitalize()
+    agent = cut(str(_get(step.asked, "agent")), _SUBJECT_AT_MOST) or "the agent"
+    did = _strength(step)[0].format(agent=agent)
+    said = cut(str(_get(step.asked, "sentence")), 2 * _MORE_AT_MOST)
+    return Sentence(f"A guard {did}: {label}", said)
+
+
+def _answer(step: Traced) -> Sentence:
+    """Say how a person answered a guard that had paused the run."""
+    status, by = str(_get(step.answered, "status")), str(_get(step.answered, "by"))
+    words = _ANSWERS.get(status, status.replace("_", " ").capitalize() or "Somebody answered")
+    raised = _get(step.answered, "raised")
+    limits = (
+        [f"{name} {limit}" for name, limit in raised.items()] if isinstance(raised, dict) else []
+    )
+    reason = cut(str(_get(step.answered, "reason")), _MORE_AT_MOST)
+    small = " · ".join(filter(None, [", ".join(limits), reason]))
+    return Sentence(words.format(by=by or "Somebody"), small)
+
+
 def _tool_call(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
     if step.name == "read_state":
         key, seen = _get(step.asked, "state"), _get(step.answered, "snapshot")
@@ -77,6 +131,9 @@ def _handoff(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
 
 
 def _event(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
+    if step.name.startswith(MESSAGE_OF):
+        who = step.name.removeprefix(MESSAGE_OF).capitalize()
+        return Sentence(f"{who} said", cut(str(_get(step.asked, "content")), _MORE_AT_MOST))
     number = _get(step.answered, "snapshot")
     more = f"became snapshot {number}" if number else "changed nothing"
     return Sentence(f"Happened outside: {step.name.replace('_', ' ')}", more)
@@ -137,4 +194,5 @@ _TELLERS: Final[Mapping[str, Callable[[Traced, Mapping[UUID, str]], Sentence]]] 
     "proposal": _proposal,
     "outcome": _outcome,
     "reply": _reply,
+    "guard": _guard,
 }

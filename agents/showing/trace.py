@@ -9,14 +9,14 @@ from datetime import timedelta
 from uuid import UUID
 
 from agents.queries import Traced
-from agents.showing.sentences import ICONS, Sentence, sentence
+from agents.showing.sentences import Sentence, icon_of, sentence
 from agents.showing.waterfall import Bar, bars
 from agents.showing.words import span
 
 DEEPEST = 5
 # A decision's wait is always told; other pauses only when somebody would wonder.
 _TOLD_WAIT, _TOLD_PAUSE = timedelta(seconds=1), timedelta(seconds=10)
-PEOPLE, OUTSIDE = "People", "Outside"
+PEOPLE, OUTSIDE, GUARDS = "People", "Outside", "Guards"
 LANE_HEIGHT = 20
 
 
@@ -37,6 +37,22 @@ class Line:
         """Say whether a proposal could not even be made."""
         return self.step.kind == "proposal" and self.step.proposal_id is None
 
+    @property
+    def began_at(self) -> int | None:
+        """Return the step that began what a guard speaks of."""
+        asked = self.step.asked
+        began = (
+            asked.get("began_at") if self.step.kind == "guard" and isinstance(asked, dict) else None
+        )
+        return began if isinstance(began, int) else None
+
+    @property
+    def held_it_up(self) -> bool:
+        """Say whether a guard paused or ended the run here."""
+        asked = self.step.asked
+        strength = asked.get("strength") if isinstance(asked, dict) else None
+        return self.step.kind == "guard" and strength in {"pause", "terminate"}
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:
@@ -56,7 +72,7 @@ def lines(steps: Sequence[Traced], titles: Mapping[UUID, str]) -> list[Line]:
 def _line(step: Traced, bar: Bar, titles: Mapping[UUID, str]) -> Line:
     return Line(
         step=step,
-        icon="failed" if step.error else ICONS.get(step.kind, "function"),
+        icon=icon_of(step),
         said=sentence(step, titles),
         took=span(step.ended_at - step.started_at),
         gap=_gap(step, bar.gap),
@@ -76,7 +92,8 @@ def tree(flat: Sequence[Line]) -> list[Line]:
     owners, levels = [""], [top]
     for line in flat:
         owners[0] = owners[0] or line.step.agent
-        if line.step.agent in owners:
+        # A guard speaks about an agent, it is none: it stands where the work was.
+        if line.step.kind != "guard" and line.step.agent in owners:
             place = owners.index(line.step.agent) + 1
             del owners[place:], levels[place:]
         levels[-1].append(line)
@@ -97,4 +114,6 @@ def lanes(flat: Sequence[Line]) -> list[Lane]:
 
 
 def _who(step: Traced) -> str:
+    if step.kind == "guard":
+        return PEOPLE if step.name == "answer" else GUARDS
     return step.agent or (PEOPLE if step.kind == "outcome" else OUTSIDE)

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from agents import queries
 from agents.operations.cancelling import cancel
-from agents.showing import jobs, runs
+from agents.showing import filling, jobs, runs
 from agents.showing.addresses import listed_at, number, socket_for
 from agents.showing.words import SHOWN_AT_MOST, WHOLE, opening
 from console.pages import WorkspaceRequest, workspace_view
@@ -61,6 +61,7 @@ def run_step(request: WorkspaceRequest, run_id: UUID, index: int) -> HttpRespons
     context = {
         "step": step,
         "asked": opening(step.input, at_most=at_most),
+        "window": filling.window(step),
         "answered": None if step.output is None else opening(step.output, at_most=at_most),
     }
     template = "agents/_step_body.html" if request.htmx else "agents/run_step.html"

@@ -16,6 +16,7 @@ from approvals import filtering, queries
 from approvals.filtering import ME, Filters
 from approvals.queries import canaries, queueing
 from approvals.queries.queueing import ORDERS, Viewer
+from approvals.showing.beside import Offer, offered
 from approvals.showing.cards import Card, SettledCard, is_my_turn, settled_card, waiting_cards
 from console.actors import Actor
 from console.paging import BadCursor, page
@@ -104,7 +105,15 @@ def queue(actor: Actor, filters: Filters = EVERYTHING, at: Place = Place()) -> d
         "place": at,
         "lately": None if cards else queueing.lately(actor.workspace_id, known, now),
         "bulk": any(card.pick for card in waiting),
+        "beside": beside(actor, filters, at),
     }
+
+
+def beside(actor: Actor, filters: Filters, at: Place) -> list[Offer]:
+    """Return what waits for people elsewhere; a narrowed list, or a later page, shows none."""
+    if at.cursor or set(filters.narrowing) - {"eligible"}:
+        return []
+    return offered(actor)
 
 
 def shelf(workspace_id: UUID, filters: Filters) -> dict[str, Any]:

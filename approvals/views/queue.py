@@ -16,6 +16,7 @@ from approvals.operations.claiming import claim, release
 from approvals.operations.deciding import Act, Incomplete, Seen
 from approvals.policy import REASON_CODES, Choice
 from approvals.showing import waiting
+from approvals.showing.beside import offered
 from approvals.showing.together import together
 from console.errors import Invalid
 from console.pages import WorkspaceRequest, workspace_view
@@ -45,7 +46,8 @@ def queue(request: WorkspaceRequest) -> HttpResponse:
 def settled(request: WorkspaceRequest) -> HttpResponse:
     """Show what was settled, newest first."""
     context = waiting.settled(request.workspace.id, request.GET.get("cursor", ""))
-    return render(request, "approvals/settled.html", {**context, "views": waiting.views()})
+    context |= {"views": waiting.views(), "beside": offered(request.actor)}
+    return render(request, "approvals/settled.html", context)
 
 
 @require_POST

@@ -70,6 +70,7 @@ SCOPES: dict[str, str] = {
     "states:write": "Import States, name and pin snapshots, report outside records, plan rollbacks",
     "agents:read": "See agents and how they are",
     "agents:write": "Pause and stop agents",
+    "traces:write": "Bring in runs of agents elsewhere, to be looked at",
 }
 
 

@@ -172,7 +172,15 @@ TABLES: Mapping[str, Table] = {
         WORKSPACE, "read add change(current_run_id)", "read change(current_run_id)", "read"
     ),
     "agents_run": Table(WORKSPACE, "read add change", "read add change", "read change"),
-    "agents_step": Table(OF_ITS_RUN, "read", "read add", "", stays=True),
+    # The web writes down what is brought in of runs elsewhere, and not a line of a run of ours.
+    "agents_step": Table(
+        OF_ITS_RUN,
+        "read add",
+        "read add",
+        "",
+        web_adds="run_id IN (SELECT id FROM agents_run WHERE source <> '')",
+        stays=True,
+    ),
     "agents_agent": Table(WORKSPACE, "read add change", "read add change", "read"),
     "agents_participation": Table(OF_ITS_RUN, "read", "read add", ""),
     "agents_halt": Table(WORKSPACE, "read add change(lifted_at lifted_by)", "read", "read"),

@@ -42,7 +42,10 @@ class Event:
 
 GROUPS: dict[str, Group] = {
     "new": Group("New proposals that I may decide", "digest"),
-    "mine": Group("What waits for me: assigned, due soon, escalated, a review owed", "immediate"),
+    "mine": Group(
+        "What waits for me: assigned, due soon, escalated, a review owed, a run paused by a guard",
+        "immediate",
+    ),
     "talk": Group("Questions, answers and requested changes", "immediate"),
     "outcome": Group("What became of proposals that I am behind", "digest"),
     "alarm": Group(
@@ -65,6 +68,7 @@ EVENTS: dict[str, Event] = {
     "proposal.escalated": Event(
         "mine", "A proposal was escalated to you", "proposals were escalated to you", waits=True
     ),
+    "run.paused": Event("mine", "A guard paused a run", "runs were paused by guards"),
     "review.owed": Event("mine", "A review is owed", "reviews are owed"),
     "question.asked": Event("talk", "A question waits for an answer", "questions were asked"),
     "question.answered": Event("talk", "A question was answered", "questions were answered"),

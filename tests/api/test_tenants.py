@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from agents.models import Agent, Job
+from agents.models import Agent, Job, Pause, Run
+from agents.verdicts import Verdict
 from approvals import queries
 from approvals.models import Execution, Proposal
 from console.api import api
@@ -39,8 +40,10 @@ def ids(cast: Cast, robot: Robot) -> dict[str, str]:
         created_at=now(),
     )
     cast.move_world(Change("replace", "/balance", 1000, 900))
+    job_id = robot.post(JOBS, JOB).json()["id"]
     return {
-        "job_id": robot.post(JOBS, JOB).json()["id"],
+        "job_id": job_id,
+        "run_id": str(Job.objects.get(id=job_id).current_run_id),
         "proposal_id": robot.post(PROPOSALS, PAY).json()["id"],
         "state_id": str(cast.book.state_id),
         "mark_id": robot.post(f"{state}/marks", {"kind": "pin", "number": 1}).json()["id"],
@@ -56,7 +59,24 @@ def all_ids(cast: Cast, ids: dict[str, str]) -> dict[str, str]:
     paid = cast.ask(5, origin="run:paid")
     cast.decide(cast.ana, paid)
     execution = Execution.objects.get(proposal=paid)
-    return {**ids, "execution_id": str(execution.id)}
+    # A run of its own, so that the job's stays as it is.
+    held = Run.objects.create(
+        workspace_id=cast.workspace.id,
+        job_id=ids["job_id"],
+        number=2,
+        status="paused",
+        queued_at=now(),
+        created_at=now(),
+    )
+    pause = Pause.objects.create(
+        workspace_id=cast.workspace.id,
+        run=held,
+        step=0,
+        rule="talk",
+        verdict=Verdict("talk", "pause", "It talks.").to_json(),
+        created_at=now(),
+    )
+    return {**ids, "execution_id": str(execution.id), "pause_id": str(pause.id)}
 
 
 # What a request says besides its address.

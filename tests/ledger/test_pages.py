@@ -69,11 +69,11 @@ def test_costs_as_many_queries_for_many_lines_as_for_few(
     browser = house.client("cleo")
     house.propose("set_note")
     browser.get(house.url("ledger"))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         browser.get(house.url("ledger"))
     for number in range(20):
         house.propose("set_note", note=str(number))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         browser.get(house.url("ledger"))
 
 

@@ -15,6 +15,7 @@ RUN_POINTS = (
     "run.after_model",
     "run.before_proposal",
     "run.after_proposal",
+    "run.before_verdict",
     "run.before_ack",
 )
 
