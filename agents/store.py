@@ -138,6 +138,10 @@ _RECORD_ASKED = f"""
         %(output)s::jsonb, %(error)s, %(proposal)s, %(fence)s, %(started_at)s, clock_timestamp()
     FROM held
 """  # noqa: S608
+_USED_TODAY = """
+    SELECT tokens, money FROM agents_usage
+    WHERE workspace_id = %(workspace)s AND day = (clock_timestamp() AT TIME ZONE 'UTC')::date
+"""
 _SPEND = f"""
     WITH held AS (
         UPDATE agents_run SET
@@ -425,6 +429,12 @@ def hold_back(runs: Sequence[UUID], because: str) -> None:
 def let_go(runs: Sequence[UUID]) -> list[tuple[UUID, UUID | None]]:
     """Let paused runs wait or be queued again, and return them with what they wait for."""
     return _execute(_LET_GO, {"runs": list(runs)}).fetchall()
+
+
+def used_today(workspace_id: UUID) -> tuple[int, Decimal]:
+    """Return the tokens and the money (USD) that a workspace has used on this day (UTC)."""
+    row = _execute(_USED_TODAY, {"workspace": workspace_id}).fetchone()
+    return (row[0], row[1]) if row else (0, Decimal(0))
 
 
 def clock() -> datetime:

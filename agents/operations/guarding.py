@@ -260,8 +260,7 @@ class Guards:
         spent, elsewhere = self._spent, self._elsewhere
         # Asked only where something was used, and not by every step.
         if entry.kind == "model_call" and self._has_day:
-            day = datetime.now(UTC).date()
-            elsewhere = limits.used_on(self._claimed.workspace_id, day, elsewhere)
+            elsewhere = limits.used_elsewhere(self._claimed.workspace_id, elsewhere)
         amounts = spending.used(spent.tokens, spent.money, spent.seconds, elsewhere)
         step, agent = entry.index, entry.agent
         return [

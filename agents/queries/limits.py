@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from agents.models import Usage
+from agents import store
 from agents.spending import Elsewhere
 
 # One look at everything, since every lead of a run needs it.
@@ -61,10 +60,9 @@ def of_run(run_id: UUID) -> Limits:
     return Limits(_value(guards) or {}, layer, budgets, int(job_tokens), Decimal(job_money))
 
 
-def used_on(workspace_id: UUID, day: date, before: Elsewhere) -> Elsewhere:
-    """Return what was used elsewhere, with what the workspace has used on a day up to now."""
-    rows = Usage.objects.filter(workspace=workspace_id, day=day)
-    tokens, money = rows.values_list("tokens", "money").first() or (0, Decimal(0))
+def used_elsewhere(workspace_id: UUID, before: Elsewhere) -> Elsewhere:
+    """Return what was used elsewhere, with what the workspace has used today up to now."""
+    tokens, money = store.used_today(workspace_id)
     return Elsewhere(before.job_tokens, before.job_money, tokens, money)
 
 
