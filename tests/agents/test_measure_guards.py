@@ -226,6 +226,15 @@ def test_a_verdict_after_the_last_call_stops_nothing() -> None:
     assert breakers.measure([run_of(record)])["runaways_stopped"] == 0
 
 
+@pytest.mark.parametrize(("answers", "stopped"), [(31, 0), (32, 1)])
+def test_a_run_is_stopped_in_the_middle_of_its_talk(answers: int, stopped: int) -> None:
+    record = run([("get_order", {"id": 1})], reward=0, termination="max_steps")
+    said = {"kind": "message", "actor": "assistant", "content": "I am still here."}
+    record["steps"] += [{"i": 100 + n, **said} for n in range(answers)]
+    found = breakers.measure([run_of(record)])
+    assert (found["runaways_stopped"], found["each"][0]["rule"]) == (stopped, "talk")
+
+
 def test_shows_what_another_limit_would_cost() -> None:
     runs = [run_of(run(READS))]
     found = breakers.measure(runs, settled({"reads_of_one_tool": {"limit": 3}}))

@@ -1,8 +1,9 @@
 """How many runaways do the breakers stop, and how many successes do they harm?
 
 A runaway ended for its length or its errors, or made more calls than `RUNAWAY_CALLS`. It counts
-as stopped when a guard paused or terminated it before its last call. The yardstick is the plain
-rule: whoever calls one tool more than three times is terminated.
+as stopped when a guard paused or terminated it before its last call, or, where it did nothing but
+talk at the end, while more than one answer was still to come. The yardstick is the plain rule:
+whoever calls one tool more than three times is terminated.
 """
 
 from collections import Counter
@@ -26,13 +27,15 @@ _HALTING: Final = ("pause", "terminate")
 class Halted:
     """How far a run came: what halted it, at which of its calls, and whether it was told before.
 
-    `call` counts from 1; a halt after the last call has one more than there are.
+    `call` counts from 1; a halt after the last call has one more than there are. `left` is how
+    many events were still to come.
     """
 
     strength: Strength | None = None
     rule: str = ""
     call: int = 0
     nudged: bool = False
+    left: int = 0
 
 
 def measure(runs: Sequence[RecordedRun], settings: Settings = DEFAULTS) -> dict[str, Any]:
@@ -52,16 +55,16 @@ def measure(runs: Sequence[RecordedRun], settings: Settings = DEFAULTS) -> dict[
 def watched(events: Sequence[Event], settings: Settings = DEFAULTS) -> Halted:
     """Return where the rules halt a run, if they do."""
     watch, calls, nudged = Watch(settings), 0, False
-    for event in events:
+    for left, event in zip(reversed(range(len(events))), events, strict=True):
         if event.kind == "call":
             calls += 1
             nudged |= watch.repeated(event) is not None
             if halt := _hardest(watch.before(event)):
-                return Halted(halt.strength, halt.rule, calls, nudged)
+                return Halted(halt.strength, halt.rule, calls, nudged, left)
         found = watch.seen(event)
         nudged |= any(each.strength == "nudge" for each in found)
         if halt := _hardest(found):
-            return Halted(halt.strength, halt.rule, calls + 1, nudged)
+            return Halted(halt.strength, halt.rule, calls + 1, nudged, left)
     return Halted(nudged=nudged)
 
 
@@ -100,15 +103,15 @@ def _counted(halts: Sequence[tuple[RecordedRun, Halted]]) -> dict[str, int]:
 
 
 def is_stopped(run: RecordedRun, halt: Halted) -> bool:
-    """Say whether a run was halted before its last call was made."""
-    return halt.strength is not None and halt.call <= run.calls
+    """Say whether a run was halted before its last call, or in the middle of its talk."""
+    return halt.strength is not None and (halt.call <= run.calls or halt.left > 1)
 
 
 def _told(run: RecordedRun, halt: Halted) -> dict[str, Any]:
     return {
         "run": run.name,
         "calls": run.calls,
-        "stopped_at_call": halt.call if is_stopped(run, halt) else None,
+        "stopped_at_call": min(halt.call, run.calls) if is_stopped(run, halt) else None,
         "rule": halt.rule,
         "strength": halt.strength,
     }
