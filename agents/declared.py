@@ -20,7 +20,7 @@ HAND_OVER, PROPOSE = "hand_over_", "propose_"
 RESERVED: Final = frozenset({"read_state", GIVE, FINISH, NOTHING_TO_DO, RECALL, REMEMBER})
 _WORKFLOW = re.compile(r"[\w.-]{1,80}")
 _TOOL = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
-_AGENT_AT_MOST = 120
+_AGENT_AT_MOST = 80
 
 
 def in_general(

@@ -142,15 +142,6 @@ _USED_TODAY = """
     SELECT tokens, money FROM agents_usage
     WHERE workspace_id = %(workspace)s AND day = (clock_timestamp() AT TIME ZONE 'UTC')::date
 """
-_SPEND = f"""
-    WITH held AS (
-        UPDATE agents_run SET
-            tokens = tokens + %(tokens)s::bigint, money = money + %(money)s::numeric
-        WHERE id = %(run)s AND fence = %(fence)s AND status = 'running'
-        RETURNING id, workspace_id),
-    used AS ({_USED})
-    SELECT 1 FROM held
-"""  # noqa: S608
 # What is shown is not needed after a crash, so this commit need not sync.
 _DRAFT = """
     WITH held AS MATERIALIZED (
@@ -362,11 +353,6 @@ def record(claimed: Claim, entry: Entry, tokens: int = 0, money: Decimal = Decim
         _fenced(_RECORD_ASKED, {**values, "tokens": tokens, "money": money})
     else:
         _fenced(_RECORD, values)
-
-
-def spend(claimed: Claim, tokens: int, money: Decimal) -> None:
-    """Count what was used for an answer that no step can keep. Raises: Fenced."""
-    _fenced(_SPEND, {**_mine(claimed), "tokens": tokens, "money": money})
 
 
 def draft(claimed: Claim, index: int, agent: str, text: str) -> None:

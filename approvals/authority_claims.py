@@ -184,7 +184,8 @@ def is_own(source: str) -> bool:
 def sentence_of(found: Sequence[Claim]) -> str:
     """Say what is wrong with these claims, for whoever reads the proposal."""
     quoted = "; ".join(f"“{claim.quote}”" for claim in found[:_NAMED_AT_MOST])
-    return f"It says that this was approved: {quoted}. No such decision exists."
+    stop = "" if quoted.removesuffix("”").endswith((".", "!", "?", "…")) else "."
+    return f"It says that this was approved: {quoted}{stop} No such decision exists."
 
 
 def lifted(terms: Terms) -> Terms:

@@ -1,4 +1,4 @@
-"""Ask a model, and let people read along while it speaks; what it used for nothing counts too."""
+"""Ask a model, and let people read along while it speaks."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from agents import store
-from agents.modelling import Cut
 from agents.store import Claim
 from agents.workflows import Message, Provider, Reply
 from console.live import ring
@@ -33,11 +32,7 @@ def ask(claimed: Claim, index: int, agent: str, message: Message, provider: Prov
     stream = getattr(provider, "stream", None)
     if stream is not None and not _has_time(claimed):
         raise Busy
-    try:
-        return provider.complete(message) if stream is None else stream(message, told.said)
-    except Cut as cut:
-        store.spend(claimed, cut.tokens, cut.money)
-        raise
+    return provider.complete(message) if stream is None else stream(message, told.said)
 
 
 def _has_time(claimed: Claim) -> bool:

@@ -66,6 +66,8 @@ class Guards:
         self._windows: set[tuple[str, str]] = set()
         self._breaches: list[int] = []
         self._proposals = _Proposals()
+        # What the record said when it was read last.
+        self._record: Json = None
 
     @property
     def seconds(self) -> float:
@@ -195,7 +197,17 @@ class Guards:
         )
 
     def _watched(self, entry: Entry) -> list[Verdict]:
-        return [verdict for event in happened.events(entry) for verdict in self._watch.seen(event)]
+        events = [*self._moved(entry), *happened.events(entry)]
+        return [verdict for event in events for verdict in self._watch.seen(event)]
+
+    def _moved(self, entry: Entry) -> Iterator[Event]:
+        """Take it as something that happened if the record says something else than before."""
+        if (entry.kind, entry.name) != ("tool_call", happened.READ_RECORD) or entry.error:
+            return
+        read: Any = entry.output
+        before, self._record = self._record, read["digest"]
+        if before not in {None, self._record}:
+            yield Event(entry.index, "outside", tool=entry.name, content=read)
 
     def _again(self, entry: Entry, answered_by: Event | None) -> Iterator[Verdict]:
         if answered_by is None or entry.error:
@@ -307,7 +319,7 @@ class _Proposals:
         elif entry.kind == "reply" and "revision" in (output or {}):
             place = asked["proposal"]
             self._made[place] = replace(self._made[place], params=asked["params"])
-        elif entry.kind == "outcome":
+        elif entry.kind == "outcome" or (entry.kind == "reply" and "status" in (output or {})):
             place = asked["proposal"]
             self._made[place] = replace(self._made[place], status=output["status"])
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from agents.journal import digest_of
 from agents.models import Job, Run, Step
@@ -92,9 +93,9 @@ def _bring_in(
     actor: Actor, story: Story, source: Source, state: snapshots.Head, now: datetime
 ) -> Imported:
     key, told = f"trace:{story.trace_id}", _digest(story)
-    if known := _known(actor.workspace_id, key):
+    if known := _known(actor, key):
         if known.body_digest != told:
-            said = f"The trace {story.trace_id} was brought in before and told something else."
+            said = f"{key} stands for another job, or for a trace that told something else."
             raise KeyReused(said, job=str(known.id))
         return _imported(story, known.id, _run_of(known), is_new=False)
     job = _write_job(actor, story, source, state, now)
@@ -111,9 +112,11 @@ def _imported(story: Story, job_id: UUID, run_id: UUID, *, is_new: bool) -> Impo
     return Imported(story.trace_id, job_id, run_id, steps, story.left_out, is_new)
 
 
-def _known(workspace_id: UUID, key: str) -> Job | None:
-    rows = Job.objects.filter(workspace=workspace_id, workflow=WORKFLOW, idempotency_key=key)
-    return rows.order_by("created_at").first()
+def _known(actor: Actor, key: str) -> Job | None:
+    """Return the job that stands under a key: of anybody's import, or of whoever imports now."""
+    rows = Job.objects.filter(workspace=actor.workspace_id, idempotency_key=key)
+    mine = Q(workflow=WORKFLOW) | Q(submitter=actor.ref)
+    return rows.filter(mine).order_by("created_at").first()
 
 
 def _run_of(job: Job) -> UUID:

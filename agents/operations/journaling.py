@@ -93,6 +93,15 @@ class Journal:
         """Say whether the next step was never done before."""
         return self._index >= len(self._entries)
 
+    @property
+    def _is_last(self) -> bool:
+        """Say whether nothing but verdicts about the last step follows it.
+
+        Whoever wrote them may have died before the last of them was written.
+        """
+        rest = (self._entries[index] for index in range(self._index, len(self._entries)))
+        return all(_is_at(each, "after") or _is_answer(each) for each in rest)
+
     def step(self, task: Task) -> Any:
         """Do a step, or return what came of it. Raises: ToolFailed, Paused, Terminated, Held."""
         call = call_of(task.kind, task.name, task.agent, task.asked, self._index)
@@ -104,7 +113,7 @@ class Journal:
         self._said.clear()
         self._stopped_by.clear()
         self._keep(entry)
-        due = self.guards.after(entry, known, is_last=self.is_new)
+        due = self.guards.after(entry, known, is_last=self._is_last)
         self._read("after")
         self._write("after", due)
         return _answered(entry)
@@ -157,7 +166,7 @@ class Journal:
             if task.held:
                 # A run that was ended or taken over meanwhile does nothing any more.
                 store.hold(self.claimed)
-            output, error = (known.content, "") if known is not None else _attempt(task.work)
+            output, error = (known.content, "") if known is not None else _attempt(task)
             fp("run.after_proposal" if task.kind == "proposal" else "run.after_model")
             entry = Entry(
                 index=self._index,
@@ -257,7 +266,7 @@ class Journal:
             self._note_answer(paused, {"pause": str(answer.pause_id)}, said)
         else:
             entry = self._entries[self._index]
-            if (entry.kind, entry.name) != (GUARD, ANSWER):
+            if not _is_answer(entry):
                 raise Nondeterministic(f"Step {entry.index} follows a pause that nobody answered.")
             said = _members(entry.output)
         self._index += 1
@@ -294,20 +303,32 @@ def _stops(verdict: Verdict) -> bool:
 
 
 def _is_at(entry: Entry, place: Place) -> bool:
-    if (entry.kind, entry.name) == (GUARD, ANSWER) or entry.kind != GUARD:
+    if _is_answer(entry) or entry.kind != GUARD:
         return False
     return bool(_members(entry.output).get("place") == place)
+
+
+def _is_answer(entry: Entry) -> bool:
+    return (entry.kind, entry.name) == (GUARD, ANSWER)
 
 
 def _members(value: Json) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _attempt(work: Callable[[], Json]) -> tuple[Json, str]:
+def _attempt(task: Task) -> tuple[Json, str]:
     try:
-        return work(), ""
+        return task.work(), ""
     except ToolFailed as failed:
-        return None, str(failed)[:2000] or "The tool failed without saying why."
+        said = str(failed)[:2000] or "The tool failed without saying why."
+        return _used(task.cost), said
+
+
+def _used(cost: Cost | None) -> Json:
+    """Return what was used for nothing: it counts like any use, also in every replay."""
+    if cost is None or not (cost.tokens or cost.money):
+        return None
+    return {"tokens": cost.tokens, "cost": f"{cost.money:f}"}
 
 
 def _answered(entry: Entry) -> Any:

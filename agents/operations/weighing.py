@@ -7,14 +7,19 @@ from agents.guards import Setting, Settings
 from agents.journal import Entry
 from agents.verdicts import Verdict
 from approvals.authority_claims import sentence_of
-from approvals.queries.claims import false_authority
+from approvals.queries.claims import false_authority, newly_false
 from approvals.queries.opinions import differing
 from console.canonical import Json
 
 
 def weigh(workspace_id: UUID, entry: Entry, settings: Settings) -> Iterator[Verdict]:
-    """Say what the console has found in a proposal's newest wording."""
-    if entry.kind != "proposal" or entry.proposal_id is None:
+    """Say what the console has found in a proposal, or what a reply has claimed besides."""
+    if entry.proposal_id is None:
+        return
+    if entry.kind == "reply" and entry.started_at is not None:
+        new = newly_false(workspace_id, entry.proposal_id, entry.started_at)
+        yield from _verdict("false_authority", settings, entry, len(new), sentence_of(new))
+    if entry.kind != "proposal":
         return
     claims = false_authority(workspace_id, entry.proposal_id)
     yield from _verdict("false_authority", settings, entry, len(claims), sentence_of(claims))

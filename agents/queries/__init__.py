@@ -160,7 +160,7 @@ def totals(run_id: UUID) -> Totals:
     )
     found = rows.aggregate(
         in_steps=Sum("took"),
-        for_people=Sum("gap", filter=Q(kind="outcome")),
+        for_people=Sum("gap", filter=Q(kind="outcome") | Q(kind="guard", name="answer")),
         last_at=Max("ended_at"),
         failed=Count("index", filter=~Q(error="")),
         first_failed=Min("index", filter=~Q(error="")),

@@ -53,7 +53,7 @@ def head(workspace_id: UUID, state_id: UUID) -> Head:
 
 def seen_by(run_id: UUID, agent: str) -> Seen | None:
     """Return at which snapshot a run knows an agent's memory, by what its journal says last."""
-    rows = Step.objects.filter(run=run_id, kind="memory", agent=agent, output__isnull=False)
+    rows = Step.objects.filter(run=run_id, kind="memory", agent=agent, error="")
     last = rows.order_by("-index").values_list("output", flat=True).first()
     return Seen(last["snapshot"], last["epoch"]) if last else None
 

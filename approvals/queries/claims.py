@@ -1,6 +1,7 @@
 """Which of the claims that something was approved does no decision of the workspace bear out?"""
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from approvals.authority_claims import Claim, claims, unfounded
@@ -27,3 +28,17 @@ def false_authority(workspace_id: UUID, proposal_id: UUID) -> list[Claim]:
     rows = Revision.objects.filter(workspace=workspace_id, proposal=proposal_id)
     kept = rows.order_by("-number").values_list("false_authority", flat=True).first()
     return [Claim.from_json(item) for item in kept or []]
+
+
+def newly_false(workspace_id: UUID, proposal_id: UUID, since: datetime) -> list[Claim]:
+    """Return the claims that wordings since then are marked for, and none before was."""
+    rows = Revision.objects.filter(workspace=workspace_id, proposal=proposal_id).order_by("number")
+    known: set[str] = set()
+    new: dict[str, Claim] = {}
+    for created_at, kept in rows.values_list("created_at", "false_authority"):
+        claims = map(Claim.from_json, kept)
+        if created_at < since:
+            known |= {claim.quote for claim in claims}
+        else:
+            new |= {claim.quote: claim for claim in claims if claim.quote not in known}
+    return [*new.values()]

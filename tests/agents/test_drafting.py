@@ -266,8 +266,7 @@ def test_a_step_and_what_it_used_are_one(stage: Stage) -> None:
     store.record(claim, step(1), 7, Decimal("0.25"))
     store.record(claim, step(2, "tool_call"))
     store.record(claim, step(3))
-    store.spend(claim, 2, Decimal("0.125"))
-    assert used(run) == used_today(stage) == (14, Decimal("0.875"))
+    assert used(run) == used_today(stage) == (12, Decimal("0.75"))
     assert (Step.objects.filter(run=run).count(), Draft.objects.count()) == (4, 0)
 
 
@@ -283,10 +282,9 @@ def test_a_worker_has_the_rights_that_it_needs_and_no_other_process_has(stage: S
     with acting_as(WORKER, claim.workspace_id):
         store.draft(claim, 0, "scout", "Two")
         store.draft(claim, 0, "scout", "Two rows")
-        store.spend(claim, 2, Decimal("0.125"))
         store.record(claim, step(), 5, Decimal("0.5"))
         store.drop_draft(claim)
-    assert used(stage.run(claim.run_id)) == (7, Decimal("0.625"))
+    assert used(stage.run(claim.run_id)) == (5, Decimal("0.5"))
     for role in (WEB, SENDER):
         with pytest.raises(DatabaseError), acting_as(role, claim.workspace_id):
             store.draft(claim, 1, "scout", "Two")

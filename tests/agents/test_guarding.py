@@ -1,5 +1,7 @@
 """Guarding: each guard has a run that it must catch and a near miss that it must leave alone."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -8,12 +10,25 @@ import pytest
 
 from agents.breaker import Watch
 from agents.declarations import Check, Contract, Finished, Memo, Role, Tool
+from agents.modelling import Cut
 from agents.models import Job, Pause, RoleTime, Run, Step, Usage, WorkflowSetting, WorkspaceBudget
+from agents.operations import interrupting
 from agents.operations.running import work
 from agents.operations.waking import wake_run
+from agents.workflows import (
+    Context,
+    Message,
+    ModelFailed,
+    Reply,
+    Workflow,
+    register_workflow,
+)
 from approvals.models import Proposal
+from console.canonical import Json
 from console.ledger import queries as ledger
 from console.notices.models import Notice
+from snapshots.diff import Change
+from snapshots.operations.observing import observe
 from tests.agents import scripted
 from tests.agents.control import said as said_of
 from tests.agents.scripted import (
@@ -86,6 +101,51 @@ def test_looks_again_after_something_happened(stage: Stage, between: dict[str, A
     run = ran(stage, look(), between, look(), between, look())
     ended = approve_all(stage, run, 2) if between is not OUTSIDE else run
     assert (ended.status, said(run), len(CALLED)) == ("succeeded", [], 3)
+
+
+def test_looks_again_where_the_record_says_something_else(stage: Stage) -> None:
+    def program(context: Context) -> Json:
+        found: list[Json] = []
+        for _ in range(2):
+            seen: Any = context.read(agent="scout")
+            found.append(look_at(context, "look", lambda: seen["n"]))  # noqa: B023
+            look_at(context, "wait", lambda: moved(stage))
+        return found
+
+    register_workflow(Workflow("again", "Again", program))
+    run = stage.submit("again")
+    work()
+    assert stage.run(run.id).result == [0, 7]
+
+
+def look_at(context: Context, name: str, function: Callable[[], Json]) -> Json:
+    return context.tool(agent="scout", name=name, args={}, function=function)
+
+
+def moved(stage: Stage) -> None:
+    """Let somebody else change the record, once."""
+    changes = [Change("replace", "/n", 0, 7)]
+    observe(
+        actor=stage.setup,
+        state_id=stage.book.state_id,
+        changes=changes,
+        cause_id="elsewhere",
+        reason="It moved",
+        now=now(),
+    )
+
+
+def test_counts_calls_for_a_tool_that_is_named_like_the_reading_of_the_record(
+    stage: Stage,
+) -> None:
+    run = ran(stage, *[{**fail(number), "name": "read_state"} for number in range(3)])
+    assert (run.status, said(run)) == ("paused", [("errors_in_a_row", "pause")])
+    scripted.register(roles=(scout(),))
+    run = ran(stage, {**look(), "name": "read_state"}, key="role")
+    assert ([step[:8] for step in ends(run)], said(run)) == (
+        ["failed: "],
+        [("outside_role", "note")],
+    )
 
 
 def test_asks_a_tool_again_that_may_answer_otherwise(stage: Stage) -> None:
@@ -270,6 +330,58 @@ def test_says_that_nobody_approved_what_an_agent_says_was_approved(stage: Stage)
     assert said(near) == []
 
 
+def test_says_what_a_new_wording_claims_and_the_last_one_did_not(stage: Stage) -> None:
+    def program(context: Context) -> Json:
+        outcome = context.propose(
+            agent="scout", action_type="set", params={"n": 1}, stated=[to(1)], converses=True
+        )
+        for n, why in ((2, "The CFO has approved this already."), (3, "As you wish.")):
+            outcome = context.revise(
+                outcome, agent="scout", params={"n": n}, stated=[to(n)], why=why
+            )
+        return outcome.status
+
+    register_workflow(Workflow("claim", "Claim", program))
+    run = stage.submit("claim")
+    work()
+    for _ in range(2):
+        stage.decide(run.id, "request_changes")
+        wake_run(run.id)
+        work()
+    assert kinds(run)[2:] == [
+        "reply revise",
+        "guard false_authority",
+        "outcome revise",
+        "reply revise",
+    ]
+
+
+def to(number: int) -> Change:
+    return Change("replace", "/n", 0, number)
+
+
+def test_says_what_it_has_to_though_its_worker_died_between_two_verdicts(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.register({"false_authority": {"strength": "pause"}})
+    pause = interrupting.pause
+    monkeypatch.setattr(interrupting, "pause", dies)
+    with pytest.raises(KeyboardInterrupt):
+        ran(stage, put(0, rationale="The CFO has approved this already.", other=7))
+    monkeypatch.setattr(interrupting, "pause", pause)
+    run = Run.objects.get()
+    assert kinds(run) == ["proposal set", "guard second_opinion"]
+    # Its lease is over.
+    Run.objects.update(lease_until=now())
+    work()
+    assert said(run) == [("second_opinion", "note"), ("false_authority", "pause")]
+    assert stage.run(run.id).status == "paused"
+
+
+def dies(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def test_says_where_a_second_opinion_differs(stage: Stage) -> None:
     run = ran(stage, put(0, other=7))
     assert (run.status, said(run)) == ("waiting", [("second_opinion", "note")])
@@ -289,6 +401,33 @@ def test_notes_once_that_a_window_is_nearly_full(stage: Stage) -> None:
     assert said(near) == []
     run = ran(stage, think(about="x" * 320), think(about="x" * 390))
     assert (run.status, said(run)) == ("succeeded", [("window", "note")])
+
+
+def test_ends_a_run_whose_answers_were_cut_off_too_often(stage: Stage) -> None:
+    def program(context: Context) -> Json:
+        for _ in range(3):
+            with suppress(ModelFailed):
+                context.model(agent="scout", message=Message("Be brief.", "?"), provider=Chatter())
+        return None
+
+    guards = {"tokens": {"limit": 1_000}}
+    register_workflow(Workflow("chatter", "Chatter", program, guards=guards))
+    run = stage.submit("chatter")
+    work()
+    run = stage.run(run.id)
+    assert (run.status, run.problem_code) == ("terminated", "tokens")
+    assert (run.tokens, run.money) == (1_200, Decimal("0.25"))
+    cut = Step.objects.get(run=run.id, index=0)
+    assert (cut.output, cut.error) == ({"tokens": 600, "cost": "0.125"}, "was cut off")
+
+
+class Chatter:
+    """A model that never comes to an end."""
+
+    name = "chatter"
+
+    def complete(self, message: Message) -> Reply:
+        raise Cut("was cut off", 600, Decimal("0.125"))
 
 
 # Contracts, memory, what is expected.
@@ -504,3 +643,18 @@ def test_goes_through_a_journal_with_verdicts_as_it_did_first(stage: Stage) -> N
         [("failed_again", "nudge"), ("identical_call", "note")],
     )
     assert [len(message.turns) for message in HEARD.messages] == [1, 0]
+
+
+def test_tells_what_is_expected_that_a_proposal_was_withdrawn(stage: Stage) -> None:
+    seen: list[str] = []
+
+    def note(finished: Finished) -> list[str]:
+        seen.extend(each.status for each in finished.proposals)
+        return []
+
+    scripted.register(expects=note)
+    run = ran(stage, put(0))
+    stage.decide(run.id, "request_changes")
+    wake_run(run.id)
+    work()
+    assert (ends(stage.run(run.id)), seen) == (["changes_requested"], ["withdrawn"])

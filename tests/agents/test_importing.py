@@ -17,6 +17,7 @@ from agents.operations.importing import STATE, bring_in
 from agents.operations.planning import NotRestorable, plan
 from agents.operations.restarting import start_again
 from agents.operations.running import work
+from agents.operations.submitting import JobRequest, submit
 from agents.queries import stories
 from agents.restoring import Wanted
 from agents.showing import runs
@@ -80,6 +81,13 @@ class TestAnImportedRun:
         assert Run.objects.filter(source="otlp").count() == 1
         with pytest.raises(KeyReused, match="told something else"):
             imported(house, problem="Now it failed.")
+
+    def test_is_refused_where_its_key_stands_for_another_job(self, house: House) -> None:
+        eve, key = house.actor("eve"), f"trace:{'a' * 32}"
+        submit(actor=eve, request=JobRequest("errand", house.book.key, {}, key), now=now())
+        with pytest.raises(KeyReused, match="another job"):
+            imported(house)
+        assert not Run.objects.filter(source="otlp").exists()
 
     def test_is_never_claimed_cancelled_begun_anew_or_counted(self, house: House) -> None:
         run = imported(house, problem="It broke.")

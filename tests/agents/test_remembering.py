@@ -1,6 +1,7 @@
 """Remembering: an agent keeps what it learned in a State of its own, and is given it again."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -370,6 +371,24 @@ def test_refuses_a_writer_whose_memory_was_brought_back(stage: Stage) -> None:
     fresh = replace(first, step=9, memory_epoch=None)
     remembering.remember(actor=clerk(stage), place=fresh, note=Note("z", 3), now=now())
     assert [each.subject for each in memory.entries(kept(stage))] == ["x", "z"]
+
+
+def test_reads_on_where_it_was_after_something_could_not_be_kept(stage: Stage) -> None:
+    def somebody_else() -> None:
+        register_workflow(Workflow("other", "Other", learn))
+        stage.submit("other", key="other")
+        [claimed] = store.claim(1)
+        lead(claimed)
+
+    def failing(context: Context) -> Json:
+        context.remember(agent="clerk", subject="mine", value=1)
+        context.tool(agent="scout", name="wait", args={}, function=somebody_else)
+        with suppress(ToolFailed):
+            context.remember(agent="clerk", subject="", value=2)
+        return [each.subject for each in context.recall(agent="clerk", why="All of it")]
+
+    assert runs(stage, failing).result == ["mine"]
+    assert [each.subject for each in memory.entries(kept(stage))] == ["mine", "balance"]
 
 
 def test_sets_a_run_aside_that_wakes_up_after_its_memory_was_brought_back(stage: Stage) -> None:

@@ -150,6 +150,7 @@ class TestRegistering:
         [
             ({"roles": (CLERK, CLERK)}, "role 'clerk': Two roles have this name"),
             ({"roles": (Role("x", " ", ""),)}, "role 'x', purpose"),
+            ({"roles": (role("x" * 81),)}, "name: 1 to 80 characters"),
             ({"roles": (role("x", writes=("vendors",)),)}, "role 'x', writes"),
             ({"roles": (role("x", tools=(look("give"),)),)}, "tool 'give': This name is the con"),
             ({"roles": (role("x", tools=(look(), look())),)}, "Two tools are called 'look_up'"),
