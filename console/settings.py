@@ -298,7 +298,8 @@ MODEL = os.environ.get("COUNTERSIGN_MODEL", "")
 MODEL_URL = os.environ.get("COUNTERSIGN_MODEL_URL", "")
 MODEL_KEY = os.environ.get("COUNTERSIGN_MODEL_KEY", "")
 # How long one answer may take, all attempts together; until a connection stands; between words.
-MODEL_SECONDS = float(os.environ.get("MODEL_SECONDS", "120"))
+# A worker's task ends after four minutes, and an answer has to fit beside what else it does.
+MODEL_SECONDS = min(150.0, float(os.environ.get("MODEL_SECONDS", "120")))
 MODEL_CONNECT_SECONDS = float(os.environ.get("MODEL_CONNECT_SECONDS", "5"))
 MODEL_IDLE_SECONDS = float(os.environ.get("MODEL_IDLE_SECONDS", "30"))
 # USD per million tokens, `name=input/output`, for models whose price nobody publishes.

@@ -53,6 +53,8 @@ NOTHING = ""
 _PERSON = "read(id email name is_active created_at last_login)"
 # What the timer compares signatures with; neither a code nor a passkey's answer is among it.
 _PROOF = "read(id person_id purpose method verified_at used_at)"
+# How a pause ended; what the guard said stays.
+_ANSWERED = "change(status reason decider raised decided_at)"
 _TO_BE_DELIVERED = "read(id workspace_id url events created_at disabled_at removed_at)"
 
 TABLES: Mapping[str, Table] = {
@@ -185,10 +187,11 @@ TABLES: Mapping[str, Table] = {
     "agents_participation": Table(OF_ITS_RUN, "read", "read add", ""),
     "agents_halt": Table(WORKSPACE, "read add change(lifted_at lifted_by)", "read", "read"),
     "agents_restoration": Table(WORKSPACE, "read add change", "read add change", "read"),
-    "agents_pause": Table(WORKSPACE, "read change", "read add change", "read"),
+    "agents_pause": Table(WORKSPACE, f"read {_ANSWERED}", f"read add {_ANSWERED}", "read"),
     "agents_workflowsetting": Table(WORKSPACE, "read add change", "read", ""),
     "agents_workspacebudget": Table(WORKSPACE, "read add change remove", "read", ""),
-    "agents_usage": Table(WORKSPACE, "read add change", "read add change", ""),
+    # Submitting counts runs; what they use is counted by whoever works.
+    "agents_usage": Table(WORKSPACE, "read add change(runs)", "read add change", ""),
     "agents_roletime": Table(WORKSPACE, "read", "read add remove", ""),
     "agents_draft": Table(OF_ITS_RUN, "read", "read add change remove", ""),
     "agents_memoryuse": Table(OF_ITS_STATE, "read", "read add change remove", ""),

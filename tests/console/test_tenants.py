@@ -14,10 +14,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from agents import queries as agents
-from agents.models import Agent
+from agents.models import Agent, Pause
 from agents.operations.planning import plan
 from agents.operations.running import work
 from agents.restoring import Wanted
+from agents.verdicts import Verdict
 from approvals import queries as approvals
 from approvals.models import Connector, Discrepancy, Execution, Review
 from approvals.operations.authorising import allow_up_to
@@ -98,6 +99,7 @@ class World:
             "restoration_id": _plan(stage, run.id),
             "mark_id": _pin(stage),
             "agent_id": agent.id,
+            "pause_id": _pause(stage),
             **_give_authority(maker, slug),
             "review_id": _break_a_glass(stage, maker),
             **_have_events_sent(maker, slug),
@@ -202,6 +204,19 @@ def _plan(stage: Stage, run_id: UUID) -> UUID:
     """Plan to start a run anew."""
     actor = replace(stage.ana, roles=frozenset({"admin"}))
     return plan(actor=actor, wanted=Wanted("reinitialise", run=run_id), now=now())
+
+
+def _pause(stage: Stage) -> UUID:
+    """Let a guard pause another run."""
+    pause = Pause.objects.create(
+        workspace_id=stage.setup.workspace_id,
+        run=stage.submit("count", key="paused"),
+        step=0,
+        rule="identical_call",
+        verdict=Verdict("identical_call", "pause", "It looks again.").to_json(),
+        created_at=now(),
+    )
+    return pause.id
 
 
 def _pin(stage: Stage) -> UUID:
