@@ -29,10 +29,11 @@ class Side:
     """One of the two runs."""
 
     run: "Run"
+    label: str
     status_label: str
     steps: int
     worked: str
-    tokens: int
+    tokens: str
     result: str
 
 
@@ -140,4 +141,6 @@ def _side(run: "Run") -> Side:
     tokens = run.tokens or sum(share.tokens for share in shares)
     worked = sum((share.worked for share in shares), timedelta())
     result = "" if run.result is None else opening(run.result, at_most=_RESULT_AT_MOST)[0]
-    return Side(run, status_label(run.status), run.next_step, span(worked), tokens, result)
+    label = run.job.label or workflow_label(run.job.workflow)
+    status, taken = status_label(run.status), span(worked)
+    return Side(run, label, status, run.next_step, taken, f"{tokens:,}", result)

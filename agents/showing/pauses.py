@@ -12,8 +12,9 @@ from agents.queries import limits
 from agents.queries import pauses as queries
 from agents.showing import trace
 from agents.showing.addresses import listed_at
-from agents.showing.runs import workflow_label
-from agents.showing.words import called, cut, opening
+from agents.showing.runs import status_label, workflow_label
+from agents.showing.sentences import icon_of, sentence, traced
+from agents.showing.words import cut, opening
 from agents.verdicts import MEANS, Verdict
 from approvals.showing.beside import SHOWN_AT_MOST, Item, Offer
 from approvals.showing.texts import told
@@ -56,6 +57,7 @@ class Counted:
     """One of the steps that a rule counted: what it did, with what it was asked and answered."""
 
     index: int
+    icon: str
     says: str
     agent: str
     asked: str
@@ -126,9 +128,13 @@ def pause(workspace: Workspace, actor: Actor, pause_id: UUID) -> dict[str, Any]:
     row = queries.pause(workspace.id, pause_id)
     verdict = Verdict.from_json(row.verdict)
     is_open, mine = row.status == "open", may_answer(actor, "continue")
+    again = None if is_open else queries.open_pause_of(row.run_id)
     return {
         "pause": row,
         "run": row.run,
+        "run_label": status_label(row.run.status),
+        "again": again,
+        "again_label": rule_label(again.rule) if again else "",
         "job": row.run.job,
         "rule": RULES.get(row.rule),
         "rule_label": rule_label(row.rule),
@@ -186,13 +192,13 @@ def _beginning(verdict: Verdict) -> Sequence[int]:
 
 
 def _counted(step: "Step", began_at: int | None) -> Counted:
-    is_call = step.kind == "tool_call"
-    asked = step.input
+    line = traced(step)
     return Counted(
         index=step.index,
-        says=called(step.name, asked) if is_call else f"{step.kind.replace('_', ' ')}: {step.name}",
+        icon=icon_of(line),
+        says=sentence(line, {}).what,
         agent=step.agent,
-        asked=opening(asked, at_most=_OPENING)[0],
+        asked=opening(step.input, at_most=_OPENING)[0],
         answered=step.error or opening(step.output, at_most=_OPENING)[0],
         is_failed=bool(step.error),
         is_beginning=step.index == began_at,

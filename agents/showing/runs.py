@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from agents import lifecycle, queries, workflows
 from agents.operations.cancelling import may_cancel
-from agents.queries import Totals, board, used
+from agents.queries import Totals, board, pauses, used
 from agents.showing import looking_back, spent, trace
 from agents.showing.addresses import listed_at
 from agents.showing.words import opening, span
@@ -145,7 +145,9 @@ def run_row(run: "Run", titles: Mapping[UUID, str] | None = None) -> RunRow:
 def _took(run: "Run") -> str:
     if run.started_at is None or run.finished_at is None:
         return ""
-    return span(run.finished_at - run.started_at)
+    took = run.finished_at - run.started_at
+    # What was brought in without times took nobody knows how long.
+    return "" if run.source and took < timedelta(milliseconds=1) else span(took)
 
 
 def run(workspace: Workspace, actor: Actor, run_id: UUID, *, first: int | None) -> dict[str, Any]:
@@ -157,6 +159,7 @@ def run(workspace: Workspace, actor: Actor, run_id: UUID, *, first: int | None) 
     stretch = steps(run_id, proposals, first=first, before=row.next_step)
     waits_for = next((p for p in proposals if p.id == row.waiting_for), None)
     is_finished = lifecycle.is_finished(row.status)
+    guarded = pauses.open_pause_of(run_id) if row.status == "paused" else None
     return {
         **stretch,
         **_beside(row, totals),
@@ -165,7 +168,8 @@ def run(workspace: Workspace, actor: Actor, run_id: UUID, *, first: int | None) 
         "status_label": status_label(row.status),
         "workflow_label": workflow_label(row.job.workflow),
         "totals": totals,
-        "times": _times(row, totals),
+        "times": _times(row, totals, is_paused=guarded is not None),
+        "guarded": guarded,
         "waits_for": waits_for,
         "first": first,
         "is_finished": is_finished,
@@ -227,12 +231,11 @@ def earlier(workspace: Workspace, run_id: UUID, *, before: int) -> dict[str, Any
     return {"run": row, "first": first, **steps(run_id, proposals, first=first, before=before)}
 
 
-def _times(row: "Run", totals: Totals) -> dict[str, str]:
+def _times(row: "Run", totals: Totals, *, is_paused: bool) -> dict[str, str]:
     started = row.started_at
     now = datetime.now(UTC)
-    waits_now = row.status == "waiting" and totals.last_at is not None
     for_people = totals.for_people
-    if waits_now and totals.last_at:
+    if (row.status == "waiting" or is_paused) and totals.last_at:
         for_people += now - totals.last_at
     whole = (row.finished_at or now) - started if started else timedelta()
     return {

@@ -5,7 +5,7 @@ Shape: `what` is said first, `more` is the small print. Both may hold words of a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from agents.guards import RULES
@@ -13,6 +13,9 @@ from agents.imported import MESSAGE_OF
 from agents.queries import Traced
 from agents.showing.words import called, cut, pretty
 from console.words import counted
+
+if TYPE_CHECKING:
+    from agents.models import Step
 
 _MORE_AT_MOST = 160
 _SUBJECT_AT_MOST = 80
@@ -75,6 +78,22 @@ def sentence(step: Traced, titles: Mapping[UUID, str]) -> Sentence:
     return Sentence(told.what, cut(step.error, _MORE_AT_MOST)) if step.error else told
 
 
+def traced(row: "Step") -> Traced:
+    """Return a whole step as sentences read it."""
+    return Traced(
+        index=row.index,
+        kind=row.kind,
+        name=row.name,
+        agent=row.agent,
+        asked=row.input,
+        answered=row.output,
+        error=row.error,
+        proposal_id=row.proposal_id,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
+
+
 def icon_of(step: Traced) -> str:
     """Return the icon of a step; that of a guard says how strongly it spoke."""
     if step.error:
@@ -105,7 +124,12 @@ def _answer(step: Traced) -> Sentence:
     words = _ANSWERS.get(status, status.replace("_", " ").capitalize() or "Somebody answered")
     raised = _get(step.answered, "raised")
     limits = (
-        [f"{name} {limit}" for name, limit in raised.items()] if isinstance(raised, dict) else []
+        [
+            f"{RULES[name].label if name in RULES else name} {limit}"
+            for name, limit in raised.items()
+        ]
+        if isinstance(raised, dict)
+        else []
     )
     reason = cut(str(_get(step.answered, "reason")), _MORE_AT_MOST)
     small = " · ".join(filter(None, [", ".join(limits), reason]))
@@ -123,11 +147,21 @@ def _model_call(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
     tokens = _get(step.answered, "tokens")
     text = cut(str(_get(step.answered, "text")), _MORE_AT_MOST)
     used = f"{tokens:,} tokens" if isinstance(tokens, int) and tokens else ""
-    return Sentence(f"Asked the model {step.name}", " · ".join(filter(None, [used, text])))
+    wants = _wanted(_get(step.answered, "calls"))
+    return Sentence(f"Asked the model {step.name}", " · ".join(filter(None, [used, text, wants])))
+
+
+def _wanted(calls: Any) -> str:
+    """Say what a model wants to be called; a model that calls often says nothing besides."""
+    if not isinstance(calls, list):
+        return ""
+    names = [str(_get(call, "tool")).replace("_", " ") for call in calls]
+    return cut(f"wants {', '.join(names)}", _SUBJECT_AT_MOST) if names else ""
 
 
 def _handoff(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:
-    return Sentence(f"Handed over to {step.name}", cut(str(_get(step.asked, "content")), 120))
+    what = f"Handed over to {step.name}" if step.name else "Handed in the result"
+    return Sentence(what, cut(str(_get(step.asked, "content")), 120))
 
 
 def _event(step: Traced, _titles: Mapping[UUID, str]) -> Sentence:

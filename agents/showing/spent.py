@@ -38,7 +38,7 @@ class Share:
     agent: str
     calls: int
     answers: int
-    tokens: int
+    tokens: str
     worked: str
     turn: str
 
@@ -95,7 +95,7 @@ def shares(run: "Run", found: list[Used]) -> list[Share]:
             agent=each.agent,
             calls=each.calls,
             answers=each.answers,
-            tokens=each.tokens,
+            tokens=f"{each.tokens:,}",
             worked=span(each.worked),
             turn=_turn(forecasting.of_turns(history.get(each.agent, ()))),
         )

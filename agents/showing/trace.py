@@ -83,6 +83,8 @@ def _line(step: Traced, bar: Bar, titles: Mapping[UUID, str]) -> Line:
 def _gap(step: Traced, gap: timedelta) -> str:
     if step.kind == "outcome" and gap >= _TOLD_WAIT:
         return f"waited {span(gap)} for a decision"
+    if (step.kind, step.name) == ("guard", "answer") and gap >= _TOLD_WAIT:
+        return f"waited {span(gap)} for an answer"
     return f"nothing ran for {span(gap)}" if gap >= _TOLD_PAUSE else ""
 
 

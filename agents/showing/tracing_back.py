@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from agents import origins, queries, workflows
 from agents.origins import JOB, Held, Origin, Place, Use
-from agents.queries import Traced, trails
+from agents.queries import trails
 from agents.showing.addresses import listed_at
-from agents.showing.sentences import sentence
+from agents.showing.sentences import sentence, traced
 from agents.showing.words import cut, pretty
 from approvals import queries as approvals
 from console.access.models import Workspace
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from agents.models import Run, Step
 
 SIDES = ("input", "output")
+# What a workflow declares is given to a model each time, and a second look is its own agent's.
+_DECLARED: Final[Mapping[str, tuple[str, ...]]] = {
+    "model_call": ("tools", "instructions"),
+    "proposal": ("second",),
+}
 _VALUE_AT_MOST, _VALUES_AT_MOST, _USES_AT_MOST = 300, 60, 120
 
 
@@ -78,7 +83,7 @@ def origin(
     row = queries.step(workspace.id, run_id, index)
     if side not in SIDES:
         raise NotFound
-    whole: Json = row.input if side == "input" else row.output
+    whole: Json = _asked(row) if side == "input" else row.output
     try:
         value = pointer.get(whole, path)
     except (BadPointer, NothingThere) as error:
@@ -150,7 +155,16 @@ def _held(run: "Run", rows: "Sequence[Step]") -> Iterator[Held]:
             yield Held(row.index, None, row.input)
         else:
             brought: Json = None if row.kind in {"guard", "handoff"} else row.error or row.output
-            yield Held(row.index, row.input, brought)
+            yield Held(row.index, _asked(row), brought)
+
+
+def _asked(row: "Step") -> Json:
+    """Return what a step was asked, without what came from no step and no request."""
+    asked: Json = row.input
+    if not isinstance(asked, dict):
+        return asked
+    left_out = _DECLARED.get(row.kind, ())
+    return {name: value for name, value in asked.items() if name not in left_out}
 
 
 def _read(run: "Run", output: Json, seen: set[int]) -> Json:
@@ -169,22 +183,7 @@ def _read(run: "Run", output: Json, seen: set[int]) -> Json:
 
 def _names(workspace_id: UUID, rows: "Sequence[Step]") -> dict[int, str]:
     titles: Mapping[UUID, str] = {}
-    return {row.index: sentence(_traced(row), titles).what for row in rows}
-
-
-def _traced(row: "Step") -> Traced:
-    return Traced(
-        index=row.index,
-        kind=row.kind,
-        name=row.name,
-        agent=row.agent,
-        asked=row.input,
-        answered=row.output,
-        error=row.error,
-        proposal_id=row.proposal_id,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-    )
+    return {row.index: sentence(traced(row), titles).what for row in rows}
 
 
 def _came(found: Origin, names: Mapping[int, str]) -> Came:

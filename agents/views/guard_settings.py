@@ -47,10 +47,12 @@ def _page(
     typed = request.POST.dict() if refused else {}
     now = datetime.now(UTC)
     shown = showing.guard_settings(request.workspace, request.actor, name, now=now, typed=typed)
+    field = str(refused.details.get("field", "")) if refused else ""
     context = {
         **shown,
         "refused": refused,
-        "refused_field": refused.details.get("field", "") if refused else "",
+        "refused_field": field,
+        "refused_rule": RULES.get(field),
         "reason": typed.get("reason", ""),
     }
     status = refused.status if refused else 200

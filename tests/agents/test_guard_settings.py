@@ -169,6 +169,9 @@ class TestSetting:
         assert found.status_code == 422
         assert says in words(html)
         assert 'name="talk.limit" value="77"' in html
+        rule = next((key.split(".")[0] for key in typed if "." in key), "")
+        # The page is long: whoever is refused is led to what they wrote.
+        assert (f'<a href="#limit-{rule}">' in html) == bool(rule)
         assert not WorkflowSetting.objects.exists()
 
 

@@ -220,6 +220,20 @@ class TestAnswers:
         work()
         [again] = Pause.objects.filter(run=pause.run_id, status="open")
         assert again.verdict["numbers"] == pause.verdict["numbers"]
+        html = page(house.client("cleo"), house.url("pauses", pause.id))
+        assert "Errors in a row: say what is to become of it" in words(html)
+        assert f'href="{house.url("pauses", again.id)}"' in html
+
+    def test_are_asked_for_on_the_page_of_the_run(self, house: House) -> None:
+        pause = paused(house)
+        run_url = house.url("runs", pause.run_id)
+        html = page(house.client("cleo"), run_url)
+        assert f'href="{house.url("pauses", pause.id)}"' in html
+        assert "A guard paused it" in words(html)
+        assert "Waited for people not at all" not in words(html)
+        answer(house, "ana", pause, choice="terminate")
+        said = words(page(house.client("cleo"), run_url))
+        assert "A guard paused it" not in said
 
     def test_raise_the_limit_for_this_run(self, house: House) -> None:
         pause = paused(house)

@@ -81,7 +81,7 @@ class TestGuards:
         said = words(html)
         assert "A guard paused the run: Identical call" in said
         assert "Ana let it go on It is slow." in said
-        assert "Ana let it go on with a higher limit identical_call 9 · It is slow." in said
+        assert "Ana let it go on with a higher limit Identical call 9 · It is slow." in said
         assert f'href="/w/acme/runs/{run_id}/steps/1/">It began at step 1</a>' in html
         assert HOSTILE not in html
 
@@ -146,6 +146,16 @@ class TestAModelStep:
         assert 'x="400.0" width="400.0"' in html
         assert "Where its values came from" in words(html)
 
+    def test_says_what_it_wants_called(self, house: House) -> None:
+        run_id = start(house, "many", n=1)
+        wanted = {"text": "", "calls": [{"id": "1", "tool": "look_up_item", "args": {}}]}
+        add(run_id, "model_call", "m", {}, wanted)
+        add(run_id, "model_call", "m", {}, {"calls": ["unheard of"]})
+        add(run_id, "handoff", "", {"content": ""})
+        said = words(page(house.client("ana"), house.url("runs", run_id)))
+        assert "Asked the model m wants look up item" in said
+        assert "Handed in the result" in said
+
     @pytest.mark.parametrize(
         "asked",
         [{}, {"turns": 5}, {"turns": [1, {}], "content": None}, {"turns": [{"calls": [1]}]}],
@@ -182,6 +192,17 @@ class TestWhereAValueCameFrom:
         assert "/params/vendor" in whole
         for bad in ("?side=elsewhere", "?path=/nothing", "?path=nothing", "?path=/params/~9"):
             assert browser.get(url + bad).status_code == 404
+
+    def test_leaves_out_what_a_workflow_declares(self, house: House) -> None:
+        run_id = start(house, "many", n=1)
+        tools = [{"name": "look", "description": "Look at what is there."}]
+        asked = {"instructions": "Be careful.", "content": "Vendor V-4711?", "tools": tools}
+        index = add(run_id, "model_call", "m", asked, {"text": "Yes."})
+        url = house.url("runs", run_id, "steps", index, "origin")
+        said = words(page(house.client("cleo"), url))
+        assert "Vendor V-4711?" in said
+        assert "Look at what is there." not in said
+        assert "Be careful." not in said
 
     def test_and_what_came_of_a_step_are_for_people_of_the_workspace(
         self, house: House, elsewhere: House

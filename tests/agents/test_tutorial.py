@@ -70,7 +70,7 @@ def manage(beginning: str, house: House, tmp_path: Path) -> str:
     here = {
         "brackwater-finance": house.workspace.slug,
         "eve@countersign.example": house.people["ada"].email,
-        "cupboard.json": str(tmp_path / "cupboard.json"),
+        "../stationery/cupboard.json": str(tmp_path / "cupboard.json"),
     }
     out = StringIO()
     call_command(*(here.get(word, word) for word in words), stdout=out)

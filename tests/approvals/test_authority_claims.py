@@ -194,8 +194,10 @@ def test_asks_somebody_where_a_policy_would_have_asked_nobody() -> None:
 def test_says_what_is_wrong_in_one_sentence() -> None:
     said = sentence_of([Claim(f"{n} was approved.", "explanation") for n in "abcd"])
     assert said.startswith("It says that this was approved: “a was approved.”; “b")
-    assert said.endswith("No such decision exists.")
+    assert said.endswith("“c was approved.” No such decision exists.")
     assert "“d" not in said
+    cut = sentence_of([Claim("it was approved", "explanation")])
+    assert cut.endswith("“it was approved”. No such decision exists.")
 
 
 def test_is_kept_as_it_was_found() -> None:
