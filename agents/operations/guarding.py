@@ -4,6 +4,7 @@ What they say is settled by the journal alone, except what others use at the sam
 worker that takes the run over comes to the same. Writing it down is left to the journal.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from console.locking import Busy
 
 _OUTSIDE: Final = "outside_role"
 # What is said of each step that it is about, however often.
+_ASKED_EVERY_SECONDS: Final = 1.0
 _EACH_TIME: Final = frozenset(
     {"identical_call", "outside_role", "work_redone", "false_authority", "second_opinion"}
 )
@@ -60,6 +62,8 @@ class Guards:
         self._has_day = self._limits_any(_DAY)
         self._watch = Watch(self.settings, workflow.roles)
         self._spent = _Spent()
+        self._others = Elsewhere()
+        self._asked_at: float | None = None
         self._noted: set[str] = set()
         self._unheard: dict[str, list[str]] = {}
         self._refused: list[Verdict] = []
@@ -272,12 +276,31 @@ class Guards:
         spent, elsewhere = self._spent, self._elsewhere
         # Asked only where something was used, and not by every step.
         if entry.kind == "model_call" and self._has_day:
-            elsewhere = limits.used_elsewhere(self._claimed.workspace_id, elsewhere)
+            elsewhere = self._today()
         amounts = spending.used(spent.tokens, spent.money, spent.seconds, elsewhere)
         step, agent = entry.index, entry.agent
         return [
             *spending.verdicts(self.settings, amounts, step=step, agent=agent, noted=self._noted)
         ]
+
+    def _today(self) -> Elsewhere:
+        """Return what the workspace used today: asked once a second, with what this run added."""
+        spent, now = self._spent, time.monotonic()
+        if self._asked_at is None or now - self._asked_at >= _ASKED_EVERY_SECONDS:
+            found = limits.used_elsewhere(self._claimed.workspace_id, self._elsewhere)
+            self._asked_at = now
+            # The day has this run's own use in it, so what it had then is not added again.
+            self._others = replace(
+                found,
+                day_tokens=found.day_tokens - spent.tokens,
+                day_money=found.day_money - spent.money,
+            )
+        others = self._others
+        return replace(
+            others,
+            day_tokens=others.day_tokens + spent.tokens,
+            day_money=others.day_money + spent.money,
+        )
 
     def _missing(
         self, record: Callable[[], Any], job_input: dict[str, Any], result: Json
