@@ -50,5 +50,5 @@ def test_several_roles_add_up_and_unknown_ones_count_for_nothing(
 def test_no_scope_lets_a_program_decide() -> None:
     things = {"jobs", "proposals", "states", "agents"}
     known = {f"{thing}:{verb}" for thing in things for verb in ("read", "write")}
-    assert set(SCOPES) == {*known, "policies:read"}
+    assert set(SCOPES) == {*known, "policies:read", "traces:write"}
     assert unknown_scopes(["jobs:read", "proposals:decide", "*"]) == ["proposals:decide", "*"]
