@@ -42,6 +42,12 @@ def person_in(person: User, slug: str) -> tuple[Workspace, Actor] | None:
     return None
 
 
+def person_named(email: str, slug: str) -> tuple[Workspace, Actor] | None:
+    """Return the workspace and whoever has this address as an actor in it, or nothing."""
+    person = User.objects.filter(email=email.lower()).first()
+    return person_in(person, slug) if person else None
+
+
 def person_as_actor(person: User, workspace_id: UUID, roles: set[str]) -> Actor:
     """Return a person as the actor of an operation."""
     return Actor("person", str(person.id), person.name, workspace_id, frozenset(roles))

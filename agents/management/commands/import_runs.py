@@ -13,8 +13,7 @@ from agents.operations.importing import Imported, Source, bring_in
 from agents.otlp import STEPS_AT_MOST, NotTraces, Story, stories
 from agents.packs import recorded_runs
 from agents.packs.recorded_runs import BadRuns
-from console.access.models import User
-from console.access.queries import person_in
+from console.access.queries import person_named
 from console.access.rights import allows
 from console.actors import Actor
 from console.canonical import FILE_LIMITS, Unreadable, check, parse, sha256
@@ -114,8 +113,7 @@ def _times(record: dict[str, Any]) -> dict[int, datetime]:
 
 
 def _person(slug: str, email: str) -> Actor:
-    person = User.objects.filter(email=email.lower()).first()
-    found = person_in(person, slug) if person else None
+    found = person_named(email, slug)
     if found is None:
         raise CommandError(f"{email} does not belong to {slug}.")
     actor = found[1]

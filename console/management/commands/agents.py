@@ -12,8 +12,8 @@ from agents.operations.stopping import stop
 from agents.queries import board as queries
 from agents.showing import board
 from agents.showing.board import Card
-from console.access.models import User, Workspace
-from console.access.queries import person_in
+from console.access.models import Workspace
+from console.access.queries import person_named
 from console.actors import Actor
 from console.errors import Refused
 from console.words import printable
@@ -88,8 +88,7 @@ def _act(verb: str, workspace: Workspace, options: dict[str, Any]) -> bool:
 def _person(workspace: Workspace, email: str | None) -> Actor:
     if not email:
         raise CommandError("Say who does this with --as EMAIL.")
-    person = User.objects.filter(email=email.lower()).first()
-    found = person_in(person, workspace.slug) if person else None
+    found = person_named(email, workspace.slug)
     if found is None:
         raise CommandError(f"{email} does not belong to {workspace.slug}.")
     return found[1]

@@ -7,8 +7,7 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from console.access.models import User
-from console.access.queries import person_in
+from console.access.queries import person_named
 from console.access.rights import allows
 from console.actors import Actor
 from console.canonical import FILE_LIMITS, Unreadable, parse
@@ -66,8 +65,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _person(slug: str, email: str) -> Actor:
-    person = User.objects.filter(email=email.lower()).first()
-    found = person_in(person, slug) if person else None
+    found = person_named(email, slug)
     if found is None:
         raise CommandError(f"{email} does not belong to {slug}.")
     actor = found[1]

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from approvals.operations.planting import plant
-from console.access.models import User
-from console.access.queries import person_in
+from console.access.queries import person_named
 
 
 class Command(BaseCommand):
@@ -22,14 +22,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Plant it, or say why not."""
-        person = User.objects.filter(email=options["email"].lower()).first()
-        found = person_in(person, options["workspace"]) if person else None
-        if person is None or found is None:
+        found = person_named(options["email"], options["workspace"])
+        if found is None:
             raise CommandError(f"{options['email']} is nobody in {options['workspace']}.")
-        planted = plant(workspace_id=found[0].id, person_id=person.id, now=datetime.now(UTC))
+        workspace, actor = found
+        planted = plant(workspace_id=workspace.id, person_id=UUID(actor.id), now=datetime.now(UTC))
         if planted is None:
             raise CommandError(
                 "None was planted: one waits already, or no action of level 2 or 3 that this person"
                 " neither proposed nor decided on has been carried out yet."
             )
-        self.stdout.write(f"A canary waits in the queue of {person.name}.")
+        self.stdout.write(f"A canary waits in the queue of {actor.name}.")

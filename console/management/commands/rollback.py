@@ -17,8 +17,8 @@ from agents.operations.planning import plan
 from agents.operations.restoring import carry_on, confirm
 from agents.queries import restorations
 from agents.restoring import CLEAN, Wanted
-from console.access.models import User, Workspace
-from console.access.queries import person_in
+from console.access.models import Workspace
+from console.access.queries import person_named
 from console.actors import Actor, system
 from console.errors import Refused
 from console.locking import Busy
@@ -78,8 +78,7 @@ def _actor(slug: str, email: str) -> Actor:
         raise CommandError(f"There is no workspace {slug!r}.")
     if not email:
         return system("rollback-command", workspace.id)
-    person = User.objects.filter(email=email.lower()).first()
-    found = person_in(person, slug) if person else None
+    found = person_named(email, slug)
     if found is None:
         raise CommandError(f"Nobody with the address {email!r} belongs to {slug!r}.")
     return found[1]
