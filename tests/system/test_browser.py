@@ -15,14 +15,12 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     expect,
-    sync_playwright,
 )
 
 from tests.access.proving import code_of
-from tests.system.console_process import Console, console
+from tests.system.console_process import Console
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
-FLAGS = ["--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 WARD = "st-brigid-ward"
 REFUSAL = re.compile(r"status of 4(09|12|22)")
 DONE = "Your decision is recorded"
@@ -40,22 +38,6 @@ SCREENS = pytest.mark.parametrize(
     ],
 )
 PLACES = ["queue", "settled", "runs", "jobs", "states", "policies", "ledger", "tokens"]
-
-
-@pytest.fixture(scope="module")
-def running(chromium_path: str) -> Iterator[Console]:
-    assert chromium_path
-    with console() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        sandbox = [] if os.geteuid() else ["--no-sandbox"]
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS + sandbox)
-        yield browser
-        browser.close()
 
 
 class Person:

@@ -6,21 +6,14 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.system.console_process import Console, console
-from tests.system.test_browser import FLAGS, SCREENS, Person, assert_fine, keep_picture
+from tests.system.console_process import Console
+from tests.system.test_browser import SCREENS, Person, assert_fine, keep_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 SCREEN = {"viewport": {"width": 1280, "height": 900}}
 EVIDENCE = "Their portal shows it booked at 14:02, ticket 8841."
-
-
-@pytest.fixture(scope="module")
-def running(chromium_path: str) -> Iterator[Console]:
-    assert chromium_path
-    with console() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +28,6 @@ def sent(running: Console) -> Iterator[dict[str, str]]:
     yield json.loads(made.stdout)
     for pid in senders:
         os.kill(pid, signal.SIGCONT)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        sandbox = [] if os.geteuid() else ["--no-sandbox"]
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS + sandbox)
-        yield browser
-        browser.close()
 
 
 @SCREENS

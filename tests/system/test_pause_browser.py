@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests.system.console_process import Console, console
-from tests.system.test_browser import FLAGS, SCREENS, Person, assert_fine, keep_picture
+from tests.system.test_browser import SCREENS, Person, assert_fine, keep_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 SCREEN = {"viewport": {"width": 1280, "height": 900}}
@@ -49,15 +49,6 @@ def running(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         patched.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
         with console() as one:
             yield one
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        sandbox = [] if os.geteuid() else ["--no-sandbox"]
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS + sandbox)
-        yield browser
-        browser.close()
 
 
 def paused(running: Console, label: str) -> str:

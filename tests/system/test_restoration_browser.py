@@ -1,36 +1,19 @@
 """In the browser: an admin looks at a plan, confirms it, and everybody watches it happen."""
 
-import os
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.system.console_process import Console, console
-from tests.system.test_browser import FLAGS, SCREENS, Person, assert_fine, keep_picture
+from tests.system.console_process import Console
+from tests.system.test_browser import SCREENS, Person, assert_fine, keep_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 BOOK = "ledger/accounts-payable"
 CLERK = "invoice-clerk"
 SCREEN = {"viewport": {"width": 1280, "height": 900}}
 SLOW = 20_000
-
-
-@pytest.fixture(scope="module")
-def running(chromium_path: str) -> Iterator[Console]:
-    assert chromium_path
-    with console() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        sandbox = [] if os.geteuid() else ["--no-sandbox"]
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS + sandbox)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 """In the browser: somebody makes a passkey, signs with it, and takes the evidence along."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from approvals.auditing import audit
 from tests.system.console_process import Console, console
-from tests.system.test_browser import FLAGS, WARD, Person, assert_fine, fact_on, keep_picture, waits
+from tests.system.test_browser import WARD, Person, assert_fine, fact_on, keep_picture, waits
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 SLOW = 20_000
@@ -40,15 +39,6 @@ def running(chromium_path: str) -> Iterator[Named]:
     assert chromium_path
     with console() as one:
         yield Named(one.var)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        sandbox = [] if os.geteuid() else ["--no-sandbox"]
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS + sandbox)
-        yield browser
-        browser.close()
 
 
 def at_the_screen(
