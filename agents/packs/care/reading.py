@@ -7,9 +7,8 @@ from pydantic import Field
 
 from agents.declarations import Tool
 from agents.packs.care.record import Record, entry, note
+from agents.packs.errands import found
 from agents.toolmaking import tool
-from agents.workflows import ToolFailed
-from approvals.effects import CannotDo
 
 Name = Annotated[str, Field(min_length=1, max_length=60)]
 
@@ -17,10 +16,7 @@ Name = Annotated[str, Field(min_length=1, max_length=60)]
 @tool
 def read_notes(record: Any, message: Name) -> Record:
     """Return one note to the ward, such as N-311: from whom, about whom, and its text."""
-    try:
-        return note(record, message)
-    except CannotDo as error:
-        raise ToolFailed(str(error)) from error
+    return found(lambda: note(record, message))
 
 
 @tool
@@ -51,7 +47,4 @@ READS: Mapping[str, Tool] = {
 
 
 def _entry(record: Any, part: str, key: str) -> Record:
-    try:
-        return dict(entry(record, part, key))
-    except CannotDo as error:
-        raise ToolFailed(str(error)) from error
+    return found(lambda: entry(record, part, key))

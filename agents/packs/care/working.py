@@ -22,7 +22,7 @@ from agents.packs.care.staffing import (
     PHARMACIST_INSTRUCTIONS,
 )
 from agents.packs.conversing import Draft, converse
-from agents.packs.errands import expected
+from agents.packs.errands import commented, expected
 from agents.providers import Scripted
 from agents.workflows import Context, Exhibit, Message, Outcome, Reply, ToolFailed
 from console.canonical import Json
@@ -95,12 +95,14 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
     about: dict[str, Json] = {"task": name, "papers": read, "known": before}
     draft = _ask(context, PHARMACIST, PHARMACIST_INSTRUCTIONS, about)
     action: Any = context.give(agent=PHARMACIST, value=draft.data)
+    ask = partial(_ask, context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": action})
+    comment = commented(context, draft, ask, drafter=PHARMACIST, critic=CRITIC)
     outcome = context.propose(
         agent=PHARMACIST,
         action_type=action["action_type"],
         params=action["params"],
         evidence=[exhibit(document, action, kind, key, paper) for kind, key, paper in papers],
-        rationale=f"{draft.text}\n\n{_commented(context, name, draft)}",
+        rationale=f"{draft.text}\n\n{comment}",
         converses=True,
     )
     names = [f"{kind} {key}" for kind, key, _ in papers]
@@ -110,16 +112,6 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
     if patient:
         keep_decision(context, agent=PHARMACIST, patient=patient, action=action, outcome=outcome)
     return outcome
-
-
-def _commented(context: Context, name: str, draft: Reply) -> str:
-    """Return what the critic says of a draft, or that there was no time to ask."""
-    if not context.has_time_for(CRITIC):
-        return "The critic was left out: there was no time."
-    context.handoff(from_agent=PHARMACIST, to_agent=CRITIC, content=draft.text, value=draft.data)
-    note = _ask(context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": draft.data})
-    said: Any = context.give(agent=CRITIC, value={"note": note.text})
-    return f"The critic's note: {said['note']}"
 
 
 def _remembered(context: Context, papers: Papers) -> tuple[str, dict[str, Json]]:

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from agents.declarations import Tool
+from agents.packs.errands import found
 from agents.packs.finance.record import Record, entry, mail
 from agents.toolmaking import tool
-from agents.workflows import ToolFailed
-from approvals.effects import CannotDo
 
 Number = Annotated[str, Field(min_length=1, max_length=40)]
 
@@ -17,10 +16,7 @@ Number = Annotated[str, Field(min_length=1, max_length=40)]
 @tool
 def read_mailbox(record: Any, message: Number) -> Record:
     """Return one message of the mailbox, such as M-0702: sender, day, subject and text."""
-    try:
-        return mail(record, message)
-    except CannotDo as error:
-        raise ToolFailed(str(error)) from error
+    return found(lambda: mail(record, message))
 
 
 @tool
@@ -72,7 +68,4 @@ READS: Mapping[str, Tool] = {
 
 
 def _entry(record: Any, part: str, key: str) -> Record:
-    try:
-        return dict(entry(record, part, key))
-    except CannotDo as error:
-        raise ToolFailed(str(error)) from error
+    return found(lambda: entry(record, part, key))

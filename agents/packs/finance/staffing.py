@@ -4,6 +4,7 @@ from typing import Any
 
 from agents.contracts import ids_exist
 from agents.declarations import Contract, Memo, Role
+from agents.packs.errands import DECISION, TEXT, coordinating, object_of
 from agents.packs.finance.declaring import ACTION_TYPES
 from agents.packs.finance.reading import READS
 
@@ -17,31 +18,16 @@ CRITIC_INSTRUCTIONS = (
 )
 # Only rollbacks propose to ask money back.
 PREPARED = tuple(spec.name for spec in ACTION_TYPES if spec.name != "recall_payment")
-_TEXT = {"type": "string", "minLength": 1}
 _ACCOUNT: dict[str, Any] = {
     "type": "object",
     "required": ["iban", "since"],
-    "properties": {"iban": _TEXT, "since": _TEXT},
+    "properties": {"iban": TEXT, "since": TEXT},
     "additionalProperties": False,
 }
-_DECISION: dict[str, Any] = {
-    "type": "object",
-    "required": ["params", "ended", "said"],
-    "properties": {
-        "params": {"type": "object"},
-        "ended": {"enum": ["approved", "rejected"]},
-        "said": {"type": "string"},
-    },
-    "additionalProperties": False,
-}
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": [*properties], "properties": properties}
 
 
 ACTION = Contract(
-    _object(action_type={"enum": [*PREPARED]}, params={"type": "object", "minProperties": 1}),
+    object_of(action_type={"enum": [*PREPARED]}, params={"type": "object", "minProperties": 1}),
     (
         ids_exist("/params/vendor", "/vendors"),
         ids_exist("/params/invoice", "/invoices"),
@@ -49,21 +35,16 @@ ACTION = Contract(
     ),
 )
 ROLES = (
-    Role(
-        COORDINATOR,
-        purpose="Hands the errands of a job to the clerk, one after the other.",
-        instructions="",
-        gives=Contract(_object(outcomes={"type": "object"})),
-    ),
+    coordinating(COORDINATOR, "clerk"),
     Role(
         CLERK,
         purpose="Reads the papers of an errand and prepares the one action that settles it.",
         instructions=CLERK_INSTRUCTIONS,
         tools=tuple(READS.values()),
         action_types=PREPARED,
-        takes=Contract(_object(errand=_TEXT)),
+        takes=Contract(object_of(errand=TEXT)),
         gives=ACTION,
-        memory=(Memo("V-", {"anyOf": [_ACCOUNT, _DECISION]}),),
+        memory=(Memo("V-", {"anyOf": [_ACCOUNT, DECISION]}),),
         writes=("/payments/*", "/invoices/*", "/vendors/*/bank", "/vendors/*/terms", "/postings/*"),
     ),
     Role(
@@ -71,7 +52,7 @@ ROLES = (
         purpose="Comments on the clerk's draft before people see it; it reads and writes nothing.",
         instructions=CRITIC_INSTRUCTIONS,
         takes=ACTION,
-        gives=Contract(_object(note=_TEXT)),
+        gives=Contract(object_of(note=TEXT)),
         optional=True,
     ),
 )

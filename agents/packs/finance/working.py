@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.packs.conversing import Draft, converse
-from agents.packs.errands import expected
+from agents.packs.errands import commented, expected
 from agents.packs.finance.evidence import exhibit
 from agents.packs.finance.minding import keep_account, keep_decision, known
 from agents.packs.finance.paying import payee
@@ -99,12 +99,14 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
     about: dict[str, Json] = {"task": name, "papers": _named(papers), "known": before}
     draft = _ask(context, CLERK, CLERK_INSTRUCTIONS, about)
     action: Any = context.give(agent=CLERK, value=draft.data)
+    ask = partial(_ask, context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": action})
+    comment = commented(context, draft, ask, drafter=CLERK, critic=CRITIC)
     outcome = context.propose(
         agent=CLERK,
         action_type=action["action_type"],
         params=action["params"],
         evidence=_exhibits(action, papers),
-        rationale=f"{draft.text}\n\n{_commented(context, name, draft)}",
+        rationale=f"{draft.text}\n\n{comment}",
         converses=True,
     )
     said = Draft(CLERK, action["params"], draft.text, [f"{kind} {key}" for kind, key, _ in papers])
@@ -113,16 +115,6 @@ def _carry(context: Context, name: str, errand: dict[str, Any]) -> Outcome:
     if vendor:
         keep_decision(context, agent=CLERK, vendor=vendor, action=action, outcome=outcome)
     return outcome
-
-
-def _commented(context: Context, name: str, draft: Reply) -> str:
-    """Return what the critic says of a draft, or that there was no time to ask."""
-    if not context.has_time_for(CRITIC):
-        return "The critic was left out: there was no time."
-    context.handoff(from_agent=CLERK, to_agent=CRITIC, content=draft.text, value=draft.data)
-    note = _ask(context, CRITIC, CRITIC_INSTRUCTIONS, {"task": name, "draft": draft.data})
-    said: Any = context.give(agent=CRITIC, value={"note": note.text})
-    return f"The critic's note: {said['note']}"
 
 
 def _remembered(context: Context, papers: Papers) -> tuple[str, dict[str, Json]]:
