@@ -43,13 +43,14 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One role as the page shows it; `part` is what it is in the team."""
+    """One role as the page shows it; `part` is what it is in the team.
+
+    `declared` is what it declares, under the heading of each kind.
+    """
 
     role: Role
     part: str
-    tools: tuple[Described, ...]
-    contracts: tuple[Described, ...]
-    memory: tuple[Described, ...]
+    declared: tuple[tuple[str, tuple[Described, ...]], ...]
     marks: tuple[str, ...]
 
 
@@ -100,12 +101,15 @@ def _row(workflow: Workflow) -> Row:
 
 def _seat(workflow: Workflow, role: Role) -> Seat:
     contracts = (("Takes", role.takes), ("Gives", role.gives))
+    declared = {
+        "Tools": tuple(map(_tool, role.tools)),
+        "Contracts": tuple(_contract(name, each) for name, each in contracts if each),
+        "Memory": tuple(map(_memo, role.memory)),
+    }
     return Seat(
         role=role,
         part=_part(workflow, role),
-        tools=tuple(_tool(tool) for tool in role.tools),
-        contracts=tuple(_contract(name, each) for name, each in contracts if each),
-        memory=tuple(_memo(memo) for memo in role.memory),
+        declared=tuple((kind, parts) for kind, parts in declared.items() if parts),
         marks=("left out when time runs short",) if role.optional else (),
     )
 
