@@ -88,7 +88,9 @@ def answer(*, actor: Actor, proposal_id: UUID, text: str, now: datetime) -> None
     said = text.strip()
     if not says_something(said) or len(said) > ANSWER_AT_MOST or "\x00" in said:
         raise AnswerInvalid(field="text")
-    heard = hear(actor, [("answer", said)])
+    # A proposal stays with its State, so this may be asked before anything is locked.
+    states = Proposal.objects.filter(workspace=actor.workspace_id, id=proposal_id)
+    heard = hear(actor, [("answer", said)], states.values_list("state_id", flat=True).first())
     with transaction.atomic():
         head = find_with_state(actor, proposal_id)[0] if heard else None
         proposal, current = find_alone(actor, proposal_id)

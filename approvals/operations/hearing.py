@@ -6,6 +6,7 @@ Only agents and programs are judged: a person who says so can be asked.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from approvals.authority_claims import Claim
 from approvals.models import Proposal, Revision
@@ -21,11 +22,13 @@ _JUDGED = frozenset({"agent", "client"})
 _WHY = "The answer says that this was approved; no such decision exists."
 
 
-def hear(actor: Actor, texts: Iterable[tuple[str, str]]) -> tuple[Claim, ...]:
-    """Return what an actor claims in texts (place, words) and no decision bears out."""
+def hear(
+    actor: Actor, texts: Iterable[tuple[str, str]], state_id: UUID | None
+) -> tuple[Claim, ...]:
+    """Return the claims in an actor's texts (place, words) that no decision on the State backs."""
     if actor.kind not in _JUDGED:
         return ()
-    return tuple(false_claims(actor.workspace_id, texts))
+    return tuple(false_claims(actor.workspace_id, texts, state_id))
 
 
 def with_claims(shown: Preview, heard: Sequence[Claim]) -> Preview:

@@ -160,7 +160,7 @@ def propose(*, actor: Actor, request: Request, now: datetime) -> UUID:
         request.preconditions,
         request.sources,
     )
-    shown = with_claims(shown, hear(actor, words_of(request)))
+    shown = with_claims(shown, hear(actor, words_of(request), base.state_id))
     try:
         with transaction.atomic():
             return _write(actor, request, action_type, shown, now)
@@ -194,7 +194,8 @@ def words_of(request: Request) -> list[tuple[str, str]]:
         if not isinstance(change.value, Absent)
     ]
     shown = [(item.label, item.source, item.content) for item in request.evidence]
-    return [*authority_claims.words(request.rationale, request.params, stated, shown)]
+    words = [*authority_claims.words(request.rationale, request.params, stated, shown)]
+    return [*words, ("second opinion", request.second.why)] if request.second else words
 
 
 def _known(actor: Actor, request: Request) -> UUID | None:

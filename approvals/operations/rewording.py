@@ -96,7 +96,7 @@ def reword(  # noqa: PLR0913  (what a wording consists of)
             stated=request.stated,
             sources=sources,
         )
-        heard = hear(actor, [*words_of(request), ("why", why)])
+        heard = hear(actor, [*words_of(request), ("why", why)], head.state_id)
         shown = with_claims(shown, heard)
         was_sent_back = proposal.status == "changes_requested"
         _reopen(proposal, actor, why, now)

@@ -8,14 +8,20 @@ from approvals.authority_claims import Claim, claims, unfounded
 from approvals.models import Decision, Revision
 
 
-def false_claims(workspace_id: UUID, texts: Iterable[tuple[str, str]]) -> list[Claim]:
-    """Return the claims in texts (place, words) that name no proposal people have approved."""
+def false_claims(
+    workspace_id: UUID, texts: Iterable[tuple[str, str]], state_id: UUID | None
+) -> list[Claim]:
+    """Return the claims in texts (place, words) that name nothing approved for this State.
+
+    A decision about another record says nothing of this one.
+    """
     found = claims(texts)
     if not found:
         return []
     named = {each for claim in found for each in claim.named}
     rows = Decision.objects.filter(
         proposal__workspace=workspace_id,
+        proposal__state=state_id,
         proposal__in=named,
         proposal__status="approved",
         choice="approve",

@@ -16,6 +16,7 @@ from approvals.operations.rewording import reword
 from approvals.policy import Threshold
 from approvals.queries.claims import false_authority
 from approvals.rulebook import Rule
+from approvals.second_opinion import Second
 from console.actors import Actor
 from console.ledger import queries as ledger
 from snapshots.diff import Change
@@ -117,6 +118,14 @@ class TestWhatBearsAClaimOut:
         request = cast.request(rationale=f"It was approved in {before}.")
         assert current(propose(actor=stranger, request=request, now=now())).false_authority
 
+    def test_no_proposal_about_another_record(self, cast: Cast) -> None:
+        cast.open_drawer("drawer")
+        note = Change("add", "/note", value="seen")
+        before = cast.state_change(note, state_key="drawer")
+        cast.decide(cast.ana, before)
+        assert row(before).status == "approved"
+        assert current(cast.ask(6, rationale=f"It was approved in {before}.")).false_authority
+
     def test_no_proposal_that_a_policy_approved_alone(self, cast: Cast) -> None:
         cast.policy(level=0)
         before = cast.ask()
@@ -142,6 +151,11 @@ class TestWhoIsJudged:
         assert current(memo).false_authority == [{"quote": "pre-approved", "place": "params/memo"}]
         assert current(cast.ask(6, evidence=(note,))).false_authority
         assert current(cast.ask(7, evidence=(paper,))).false_authority == []
+
+    def test_a_second_opinion_is(self, cast: Cast) -> None:
+        other = Second("critic", "", {}, (), LIE)
+        told = current(cast.ask(8, second=other))
+        assert told.false_authority == [{"quote": LIE, "place": "second opinion"}]
 
 
 class TestLaterWords:
