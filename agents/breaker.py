@@ -124,7 +124,7 @@ class Watch:
         count = with_one_more(same.count, call.index)
         if self._counts.reached("identical_call", count.number):
             said = (
-                f"{call.tool} is called {times(count.number)} with the same arguments. It "
+                f"{call.tool} would be called {times(count.number)} with the same arguments. It "
                 f"answered the same in {in_steps(same.count.steps)}, and nothing was written or "
                 f"happened in between."
             )

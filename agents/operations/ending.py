@@ -41,18 +41,12 @@ def end(  # noqa: PLR0913  (what an ending is)
     Raises: Outdated if it would succeed on a State that was brought back meanwhile.
     """
     with transaction.atomic():
-        rows = Run.objects.select_for_update(no_key=True, of=("self",)).filter(id=run.id)
-        rows = rows.exclude(status__in=lifecycle.FINISHED)
-        if fence is not None:
-            rows = rows.filter(fence=fence, status="running")
-        locked = rows.annotate(state_epoch=F("job__state__epoch")).first()
+        locked = _open(run, fence, will_succeed=status == "succeeded")
         if locked is None:
             return False
-        if status == "succeeded" and locked.state_epoch > locked.epoch:
-            raise Outdated
-        was_paused = locked.paused_by is not None
         if locked.paused_by is not None:
             _void(locked.paused_by, now)
+            ring("queue", run.workspace_id)
         locked.status, locked.finished_at, locked.paused_by = status, now, None
         locked.waiting_for = locked.lease_until = None
         locked.held_because = ""
@@ -65,9 +59,18 @@ def end(  # noqa: PLR0913  (what an ending is)
         append(actor, f"run.{status}", f"run:{run.id}", body)
         ring("run", run.id)
         ring("runs", run.workspace_id)
-        if was_paused:
-            ring("queue", run.workspace_id)
     return True
+
+
+def _open(run: Run, fence: int | None, *, will_succeed: bool) -> Run | None:
+    rows = Run.objects.select_for_update(no_key=True, of=("self",)).filter(id=run.id)
+    rows = rows.exclude(status__in=lifecycle.FINISHED)
+    if fence is not None:
+        rows = rows.filter(fence=fence, status="running")
+    locked = rows.annotate(state_epoch=F("job__state__epoch")).first()
+    if locked is not None and will_succeed and locked.state_epoch > locked.epoch:
+        raise Outdated
+    return locked
 
 
 def _void(pause_id: UUID, now: datetime) -> None:

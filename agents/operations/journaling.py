@@ -78,8 +78,8 @@ class Journal:
         self._index = 0
         self._keep = keep
         self._taking_part = {""}
-        # Which rules have spoken since the last step, and how strongly they meant it.
-        self._said: set[tuple[str, str]] = set()
+        # Which rules have spoken since the last step, where, and how strongly they meant it.
+        self._said: set[tuple[str, str, str]] = set()
         # Which of them a person's answer begins anew with.
         self._stopped_by: list[str] = []
 
@@ -202,7 +202,7 @@ class Journal:
         entry = self._entries[self._index]
         self._index += 1
         verdict, output = Verdict.from_json(_members(entry.input)), _members(entry.output)
-        self._take(verdict, output["meant"])
+        self._take(place, verdict, output["meant"])
         if verdict.strength == "terminate":
             raise Terminated(verdict)
         if verdict.strength == "pause":
@@ -213,7 +213,7 @@ class Journal:
         """Write what is due and was not said here; one of it at most stops the run."""
         if not self.is_new:
             return
-        fresh = [each for each in due if (each.rule, each.strength) not in self._said]
+        fresh = [each for each in due if (place, each.rule, each.strength) not in self._said]
         stops = [each for each in fresh if _stops(each)]
         last = max(stops, key=lambda each: STRENGTHS.index(each.strength), default=None)
         for verdict in fresh:
@@ -243,15 +243,15 @@ class Journal:
                 fp("run.before_pause")
                 interrupting.pause(self.claimed, index, verdict, now)
         self._index += 1
-        self._take(verdict, meant)
+        self._take(place, verdict, meant)
         ring("run", self.claimed.run_id)
         if verdict.strength == "pause":
             raise Paused
         if verdict.strength == "terminate":
             raise Terminated(verdict)
 
-    def _take(self, verdict: Verdict, meant: str) -> None:
-        self._said.add((verdict.rule, meant))
+    def _take(self, place: Place, verdict: Verdict, meant: str) -> None:
+        self._said.add((place, verdict.rule, meant))
         if meant == "pause":
             self._stopped_by.append(verdict.rule)
         self.guards.heard(verdict)

@@ -160,7 +160,8 @@ def test_says_what_was_counted_since_when_and_against_which_limit() -> None:
     assert verdict.agent == "scout"
     assert verdict.numbers == {"counted": 3, "limit": 3}
     assert verdict.sentence == (
-        "look is called 3 times with the same arguments. It answered the same in steps 1 and 3, "
+        "look would be called 3 times with the same arguments. "
+        "It answered the same in steps 1 and 3, "
         "and nothing was written or happened in between."
     )
 

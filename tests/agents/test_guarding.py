@@ -96,6 +96,13 @@ def test_pauses_before_the_third_identical_call(stage: Stage) -> None:
     assert said(run) == [("identical_call", "note"), ("identical_call", "pause")]
 
 
+def test_notes_every_identical_call_where_it_is_set_so(stage: Stage) -> None:
+    scripted.register({"identical_call": {"strength": "note"}})
+    run = ran(stage, look(), look(), look())
+    # Answered, about to be made again, answered again.
+    assert (run.status, said(run)) == ("succeeded", [("identical_call", "note")] * 3)
+
+
 @pytest.mark.parametrize("between", [OUTSIDE, put(0)])
 def test_looks_again_after_something_happened(stage: Stage, between: dict[str, Any]) -> None:
     run = ran(stage, look(), between, look(), between, look())
